@@ -1,0 +1,37 @@
+"""A layer is a store and a dialect; an upper layer has a work tree beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unionfs.core.dialect import Dialect
+from unionfs.core.steps import At, Tree
+from unionfs.core.store import Store, WritableStore
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A read-only layer."""
+
+    store: Store
+    dialect: Dialect
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+
+@dataclass(frozen=True, slots=True)
+class UpperLayer:
+    """The writable layer. `work` is on the same file system as `store`, so that one rename publishes."""
+
+    store: WritableStore
+    dialect: Dialect
+    work: WritableStore
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+    def tree(self, at: At) -> WritableStore:
+        return self.store if at.tree is Tree.UPPER else self.work

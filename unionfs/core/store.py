@@ -1,0 +1,92 @@
+"""The ports to where a tree of files is kept: memory, a host directory, an archive.
+
+A store is one directory tree, addressed by path and without state of its own
+that a caller could see. It knows nothing of layers, whiteouts or other marks:
+it shows every entry that is really there.
+
+Rules for every store:
+
+- paths are `bytes` below the store's root (see `unionfs.types`), never resolved
+  through symbolic links, neither in the middle nor at the end;
+- a failure is an `OSError` with the errno that Linux gives for the same call,
+  its filename the path within the store (ENOTDIR or ELOOP where a parent is a
+  symbolic link);
+- calls are safe from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from unionfs.types import Access, File, Kind, RenameFlags, Stat, StatFs, XattrFlags
+
+
+class Store(Protocol):
+    """A tree of files that can be read."""
+
+    @property
+    def name(self) -> str:
+        """What people call this store: a directory's path, an archive's file name."""
+
+    def stat(self, path: bytes) -> Stat: ...
+    def scan(self, path: bytes) -> Iterable[tuple[bytes, Kind]]:
+        """Every entry of a directory but ``.`` and ``..``, in no particular order."""
+
+    def readlink(self, path: bytes) -> bytes: ...
+    def listxattr(self, path: bytes) -> list[bytes]: ...
+    def getxattr(self, path: bytes, name: bytes) -> bytes:
+        """The value of one extended attribute; ENODATA where it has none of that name."""
+
+    def open(self, path: bytes, access: Access = Access.READ) -> File:
+        """Open an existing regular file. A store that cannot be written gives EROFS for `Access.WRITE`."""
+
+    def handle(self, path: bytes) -> bytes | None:
+        """What identifies the file for good, whatever its name: or None where nothing does.
+
+        The value is the kernel's ``struct ovl_fb`` where the host can make one
+        (linux, fs/overlayfs/overlayfs.h): what overlayfs stores as a copy's origin.
+        """
+
+    def statfs(self) -> StatFs: ...
+    def close(self) -> None: ...
+
+
+class WritableStore(Store, Protocol):
+    """A tree of files that can be changed.
+
+    `rename` and `link` may cross from one store into another (`to`) where both
+    are on one file system; otherwise they give EXDEV. Modes are exact: no umask.
+    """
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The uid and gid that a file made here gets by itself."""
+
+    def create(self, path: bytes, mode: int) -> File:
+        """A new, empty regular file, open for reading and writing; EEXIST where the name is taken."""
+
+    def mkdir(self, path: bytes, mode: int) -> None: ...
+    def mknod(self, path: bytes, mode: int, rdev: int) -> None:
+        """A new device, fifo or socket; `mode` includes the format bits."""
+
+    def symlink(self, path: bytes, target: bytes) -> None: ...
+    def link(self, path: bytes, to: WritableStore, new: bytes) -> None: ...
+    def rename(self, path: bytes, to: WritableStore, new: bytes, flags: RenameFlags) -> None: ...
+    def unlink(self, path: bytes) -> None: ...
+    def rmdir(self, path: bytes) -> None: ...
+    def chmod(self, path: bytes, mode: int) -> None:
+        """Set the permission bits (07777) of anything but a symbolic link."""
+
+    def chown(self, path: bytes, uid: int, gid: int) -> None:
+        """Set owner and group (-1 leaves one alone), of a symbolic link itself too."""
+
+    def utimens(self, path: bytes, atime_ns: int, mtime_ns: int) -> None:
+        """Set both times, of a symbolic link itself too."""
+
+    def setxattr(
+        self, path: bytes, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE
+    ) -> None: ...
+    def removexattr(self, path: bytes, name: bytes) -> None: ...
+    def sync(self) -> None:
+        """syncfs(2): everything written so far is on stable storage when it returns."""
