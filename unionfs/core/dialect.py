@@ -33,19 +33,28 @@ class Origin(NamedTuple):
     handle: bytes = b""
 
 
+class Links(NamedTuple):
+    """How many links more than its store says an indexed file has (overlayfs's ``nlink`` mark).
+
+    `number` is added to the upper file's count, or with `of_lower` to the lower file's.
+    """
+
+    number: int
+    of_lower: bool = False
+
+
 class Marks(NamedTuple):
     """What an entry of a layer says about the layers beneath it.
 
     `redirect` is a path: with a leading slash from the root of the layers beneath,
-    otherwise a sibling's name. `links` is the number to add to the store's link
-    count for the union's (overlayfs's ``nlink`` mark, its U form), None where unmarked.
+    otherwise a sibling's name.
     """
 
     opaque: bool = False
     redirect: bytes | None = None
     metacopy: bool = False
     origin: Origin | None = None
-    links: int | None = None
+    links: Links | None = None
 
 
 NO_MARKS = Marks()

@@ -1,0 +1,183 @@
+"""The only writer of metadata to an upper layer: runs plans, publishes or undoes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from unionfs.core.layer import UpperLayer
+from unionfs.core.steps import (
+    At,
+    Discard,
+    Link,
+    MakeDir,
+    MakeFile,
+    MakeNode,
+    MakeSymlink,
+    Move,
+    Plan,
+    Remove,
+    RemoveDir,
+    RemoveXattr,
+    SetMode,
+    SetOwner,
+    SetSize,
+    SetTimes,
+    SetXattr,
+    Step,
+    Steps,
+    SyncFile,
+)
+from unionfs.core.store import WritableStore
+from unionfs.types import Access, File, Kind
+
+
+class Build:
+    """The things that one plan is making, until they are published or undone.
+
+    Files stay open until then, so that data can be written to them whatever their mode.
+    """
+
+    def __init__(self, upper: UpperLayer) -> None:
+        self._upper = upper
+        self._made: list[At] = []
+        self._files: dict[At, File] = {}
+
+    def run(self, steps: Steps) -> None:
+        """Run steps; when one fails, undo what was made so far and raise its error."""
+        try:
+            for step in steps:
+                _RUN[type(step)](self, step)
+        except BaseException:
+            self.undo()
+            raise
+
+    def publish(self, plan: Plan, keep: At | None = None) -> File | None:
+        """Run a whole plan. The file made at `keep` is handed over open, the others are closed."""
+        self.run(plan.build)
+        self.run(plan.commit)
+        self._made.clear()
+        for step in plan.tidy:
+            try:
+                _RUN[type(step)](self, step)
+            except OSError:
+                pass  # nothing that a reader sees depends on it
+        kept = self._files.pop(keep, None) if keep else None
+        self._close()
+        return kept
+
+    def undo(self) -> None:
+        self._close()
+        for at in reversed(self._made):
+            try:
+                discard(self._upper.tree(at), at.path)
+            except OSError:
+                pass  # the work tree is emptied at the next mount
+        self._made.clear()
+
+    def file(self, at: At) -> File:
+        """The file made at `at`, open for reading and writing."""
+        return self._files[at]
+
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    # One method a step.
+
+    def _make_file(self, step: MakeFile) -> None:
+        self._files[step.at] = self._upper.tree(step.at).create(step.at.path, step.mode)
+        self._made.append(step.at)
+
+    def _make_dir(self, step: MakeDir) -> None:
+        self._upper.tree(step.at).mkdir(step.at.path, step.mode)
+        self._made.append(step.at)
+
+    def _make_node(self, step: MakeNode) -> None:
+        self._upper.tree(step.at).mknod(step.at.path, step.mode, step.rdev)
+        self._made.append(step.at)
+
+    def _make_symlink(self, step: MakeSymlink) -> None:
+        self._upper.tree(step.at).symlink(step.at.path, step.target)
+        self._made.append(step.at)
+
+    def _link(self, step: Link) -> None:
+        self._upper.tree(step.source).link(step.source.path, self._upper.tree(step.at), step.at.path)
+        self._made.append(step.at)
+
+    def _set_mode(self, step: SetMode) -> None:
+        self._upper.tree(step.at).chmod(step.at.path, step.mode)
+
+    def _set_owner(self, step: SetOwner) -> None:
+        self._upper.tree(step.at).chown(step.at.path, step.uid, step.gid)
+
+    def _set_times(self, step: SetTimes) -> None:
+        self._upper.tree(step.at).utimens(step.at.path, step.atime_ns, step.mtime_ns)
+
+    def _set_xattr(self, step: SetXattr) -> None:
+        self._upper.tree(step.at).setxattr(step.at.path, step.name, step.value, step.flags)
+
+    def _remove_xattr(self, step: RemoveXattr) -> None:
+        self._upper.tree(step.at).removexattr(step.at.path, step.name)
+
+    def _set_size(self, step: SetSize) -> None:
+        self._with_file(step.at, lambda file: file.truncate(step.size))
+
+    def _sync_file(self, step: SyncFile) -> None:
+        self._with_file(step.at, lambda file: file.sync())
+
+    def _with_file(self, at: At, act: Callable[[File], None]) -> None:
+        made = self._files.get(at)
+        file = made or self._upper.tree(at).open(at.path, Access.READ | Access.WRITE)
+        try:
+            act(file)
+        finally:
+            if made is None:
+                file.close()
+
+    def _move(self, step: Move) -> None:
+        self._upper.tree(step.source).rename(
+            step.source.path, self._upper.tree(step.at), step.at.path, step.flags
+        )
+        if step.source in self._files:
+            self._files[step.at] = self._files.pop(step.source)
+
+    def _remove(self, step: Remove) -> None:
+        self._upper.tree(step.at).unlink(step.at.path)
+
+    def _remove_dir(self, step: RemoveDir) -> None:
+        self._upper.tree(step.at).rmdir(step.at.path)
+
+    def _discard(self, step: Discard) -> None:
+        discard(self._upper.tree(step.at), step.at.path)
+
+
+_RUN: dict[type[Step], Callable[[Build, Any], None]] = {
+    MakeFile: Build._make_file,
+    MakeDir: Build._make_dir,
+    MakeNode: Build._make_node,
+    MakeSymlink: Build._make_symlink,
+    Link: Build._link,
+    SetMode: Build._set_mode,
+    SetOwner: Build._set_owner,
+    SetTimes: Build._set_times,
+    SetXattr: Build._set_xattr,
+    RemoveXattr: Build._remove_xattr,
+    SetSize: Build._set_size,
+    SyncFile: Build._sync_file,
+    Move: Build._move,
+    Remove: Build._remove,
+    RemoveDir: Build._remove_dir,
+    Discard: Build._discard,
+}
+
+
+def discard(store: WritableStore, path: bytes) -> None:
+    """Remove `path` with everything below it."""
+    if store.stat(path).kind is not Kind.DIR:
+        store.unlink(path)
+        return
+    for name, _kind in list(store.scan(path)):
+        discard(store, path + b"/" + name)
+    store.rmdir(path)

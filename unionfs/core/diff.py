@@ -1,0 +1,87 @@
+"""What an upper layer changes of the layers beneath, in time proportional to the change.
+
+Only directories that the upper layer has are looked into, with one exception: while
+hard-linked lower files have one copy that their other names reach through the index,
+those names changed too, and finding them takes a walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from unionfs.core.node import Found, Node, Place, join
+from unionfs.core.nodes import Nodes
+from unionfs.types import Kind
+
+
+class Change(NamedTuple):
+    """One line of a diff.
+
+    `letter` is docker diff's: ``A`` added, ``C`` changed, ``D`` removed. `kind` and
+    `size` (bytes, 0 for anything but a regular file) are those of what is there now;
+    of what was there, when it was removed. What was below a removed directory is not listed.
+    """
+
+    path: bytes
+    letter: str
+    kind: Kind
+    size: int
+
+
+def changes(nodes: Nodes, *, links_are_hidden: bool) -> list[Change]:
+    """All changes, parents before children, names in byte order.
+
+    `links_are_hidden`: there are copies of hard-linked files that are reached under
+    names which the upper layer does not have.
+    """
+    return list(_Diff(nodes, links_are_hidden).directory(nodes.root, b"", nodes.gather.root_places()))
+
+
+class _Diff:
+    def __init__(self, nodes: Nodes, everywhere: bool) -> None:
+        self._nodes = nodes
+        self._gather = nodes.gather
+        self._everywhere = everywhere
+
+    def directory(self, node: Node, path: bytes, beneath: Sequence[Place]) -> Iterator[Change]:
+        """The changes below a directory, `beneath` being what the lowers alone have at its path."""
+        merges = node.lowers == tuple(beneath)
+        if merges and not node.upper and not self._everywhere:
+            return
+        entries = self._nodes.table(node).entries
+        before = self._gather.listing(None, beneath).shown
+        for name in sorted(entries.keys() | before.keys()):
+            entry, was = entries.get(name), before.get(name)
+            if entry is None:
+                assert was is not None
+                yield self._removed(join(path, name), name, was, beneath)
+            elif entry.in_upper or not merges or self._everywhere:
+                yield from self._shown(self._nodes.of(entry), join(path, name), was, name, beneath)
+
+    def _shown(
+        self, node: Node, path: bytes, was: Found | None, name: bytes, beneath: Sequence[Place]
+    ) -> Iterator[Change]:
+        if was is None:
+            yield self._line(node, path, "A")
+        elif node.upper or node.lowers[:1] != self._places(was, name, beneath)[:1]:
+            yield self._line(node, path, "C")
+        if node.is_dir:
+            below: Sequence[Place] = ()
+            if was is not None and was.kind is Kind.DIR:
+                below = self._gather.directory(beneath, b"", name, was.where, None).lowers
+            yield from self.directory(node, path, below)
+
+    def _line(self, node: Node, path: bytes, letter: str) -> Change:
+        size = self._nodes.stat(node).size if node.kind is Kind.FILE else 0
+        return Change(path, letter, node.kind, size)
+
+    def _removed(self, path: bytes, name: bytes, was: Found, beneath: Sequence[Place]) -> Change:
+        size = 0
+        if was.kind is Kind.FILE:
+            layer, place = self._places(was, name, beneath)[0]
+            size = self._gather.lowers[layer].store.stat(place).size
+        return Change(path, "D", was.kind, size)
+
+    def _places(self, found: Found, name: bytes, beneath: Sequence[Place]) -> tuple[Place, ...]:
+        return tuple(Place(beneath[at].layer, join(beneath[at].path, name)) for at in found.where)

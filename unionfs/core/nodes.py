@@ -1,0 +1,295 @@
+"""Turning names into nodes, and nodes into paths, places and attributes.
+
+Nothing here takes a lock: the union's is held by every caller.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Origin
+from unionfs.core.gather import Gatherer, redirected_path
+from unionfs.core.inodes import InodeNumbers
+from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.node import UPPER, Entry, Found, Node, Place, Table, join
+from unionfs.core.steps import At, upper
+from unionfs.core.store import Store
+from unionfs.core.workdir import WorkDirectory
+from unionfs.errors import error
+from unionfs.types import NAME_MAX, Kind, Stat
+
+
+class Nodes:
+    """The nodes of one union.
+
+    `linked` finds the node of a file that has several names: by the store's device and
+    inode number of its lower place and of its upper copy.
+    """
+
+    def __init__(
+        self, lowers: Sequence[Layer], upper: UpperLayer | None, workdir: WorkDirectory | None
+    ) -> None:
+        self._lowers = lowers
+        self._upper = upper
+        self._workdir = workdir
+        self._numbers = InodeNumbers()
+        self._linked: WeakValueDictionary[tuple[int, int], Node] = WeakValueDictionary()
+        self.gather = Gatherer(lowers, upper)
+        self._devices = self._register_devices()
+        self.root = self._make_root()
+
+    def _register_devices(self) -> list[int]:
+        """The layers' device numbers, counted from the lowest layer up."""
+        devices = [layer.store.stat(b"").dev for layer in reversed(self._lowers)]
+        if self._upper:
+            devices.append(self._upper.store.stat(b"").dev)
+        for dev in devices:
+            self._numbers.register(dev)
+        return devices
+
+    def _make_root(self) -> Node:
+        marks, lowers, _below = self.gather.root()
+        upper_path = b"" if self._upper else None
+        root = Node(Kind.DIR, self._directory_number(lowers, upper_path), upper=upper_path is not None)
+        root.lowers, root.marks = lowers, marks
+        return root
+
+    # Names
+
+    def path(self, node: Node) -> bytes:
+        """The node's path in the union (one of them, for a file with several); ENOENT when it has none."""
+        names: list[bytes] = []
+        while node is not self.root:
+            if not node.names:
+                raise error(errno.ENOENT)
+            entry = node.names[0]
+            names.append(entry.name)
+            node = entry.directory
+        return b"/".join(reversed(names))
+
+    def path_of(self, entry: Entry) -> bytes:
+        return join(self.path(entry.directory), entry.name)
+
+    def table(self, directory: Node) -> Table:
+        """What a directory holds: read from the layers the first time, remembered afterwards."""
+        if directory.table is None:
+            if not directory.is_dir:
+                raise error(errno.ENOTDIR)
+            path = self.path(directory) if directory.upper else None
+            found, hidden, whiteouts = self.gather.listing(path, directory.lowers)
+            directory.table = Table.load(directory, found, hidden, whiteouts)
+        return directory.table
+
+    def find(self, directory: Node, name: bytes) -> Entry | None:
+        entry = self.table(directory).entries.get(name)
+        if entry is None and len(name) > NAME_MAX:
+            raise error(errno.ENAMETOOLONG, name)
+        return entry
+
+    def entry(self, directory: Node, name: bytes) -> Entry:
+        entry = self.find(directory, name)
+        if entry is None:
+            raise error(errno.ENOENT, name)
+        return entry
+
+    def of(self, entry: Entry) -> Node:
+        """The node that an entry names."""
+        if entry.node is None:
+            if entry.kind is Kind.DIR:
+                entry.node = self._directory(entry)
+            else:
+                entry.node = self._upper_file(entry) if entry.in_upper else self._lower_file(entry)
+            entry.node.names.append(entry)
+        return entry.node
+
+    def add(self, directory: Node, name: bytes, node: Node) -> Entry:
+        """Show a node that has just been put into the upper layer."""
+        entry = Entry(directory, name, Found(node.kind, (UPPER,)), 0)
+        entry.node = node
+        node.names.append(entry)
+        node.stat = None
+        self.table(directory).put(entry, directory, name)
+        return entry
+
+    # Places and attributes
+
+    def home(self, node: Node) -> At:
+        """Where in the upper layer's trees the node's metadata is. ENOENT when it is gone."""
+        if node is self.root:
+            return upper(b"")
+        entry = node.upper_name()
+        if entry is not None:
+            return upper(self.path_of(entry))
+        if node.aside is not None:
+            return node.aside
+        raise error(errno.ENOENT)
+
+    def store_of(self, node: Node) -> tuple[Store, bytes, Dialect]:
+        """Where the node's metadata is read, and how marks are written there."""
+        if node.upper:
+            assert self._upper is not None
+            at = self.home(node)
+            return self._upper.tree(at), at.path, self._upper.dialect
+        layer, path = node.lowers[0]
+        return self._lowers[layer].store, path, self._lowers[layer].dialect
+
+    def stat(self, node: Node) -> Stat:
+        """The node's attributes, remembered unless they may be changing under an open writer."""
+        if node.stat is not None:
+            return node.stat
+        store, path, _dialect = self.store_of(node)
+        stat = store.stat(path)._replace(ino=node.ino, dev=0)
+        if node.is_dir:
+            if len(node.lowers) + node.upper > 1:
+                stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
+        elif node.extra_links:
+            stat = stat._replace(nlink=stat.nlink + node.extra_links)
+        if node.marks.metacopy and node.data is not None:
+            stat = stat._replace(blocks=self._lower_stat(node.data).blocks)
+        if node.files is None or not node.files.writable:
+            node.stat = stat
+        return stat
+
+    def data_place(self, node: Node) -> Place | None:
+        """The lower place that a regular file's data is read from; None when it is in the upper layer."""
+        if node.data is None and not node.upper:
+            layer, path = place = node.lowers[0]
+            marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, self.stat(node))
+            if marks.metacopy:
+                entry = node.names[0]
+                place = self.gather.data_beneath(marks, layer, entry.directory.lowers, entry.name)
+            node.data = place
+        return node.data
+
+    def _lower_stat(self, place: Place) -> Stat:
+        return self._lowers[place.layer].store.stat(place.path)
+
+    # Making nodes
+
+    def _directory(self, entry: Entry) -> Node:
+        parent = entry.directory
+        path = self.path_of(entry) if entry.in_upper else None
+        marks, lowers, below = self.gather.directory(
+            parent.lowers, parent.below, entry.name, entry.where, path
+        )
+        node = Node(Kind.DIR, self._directory_number(lowers, path), upper=entry.in_upper, lowers=lowers)
+        node.marks, node.below = marks, below
+        if marks.opaque or marks.redirect is not None:
+            self._unmerge(entry)
+        return node
+
+    def _unmerge(self, entry: Entry) -> None:
+        """An upper directory turned out not to merge with what the lowers have of its name."""
+        table = self.table(entry.directory)
+        if table.covers(entry.name):
+            table.hidden.add(entry.name)
+        entry.where = (UPPER,)
+
+    def _lower_file(self, entry: Entry) -> Node:
+        held = entry.directory.lowers[entry.where[0]]
+        place = Place(held.layer, join(held.path, entry.name))
+        stat = self._lower_stat(place)
+        node = self._linked_lower(place, stat) if stat.nlink > 1 else self._from_lower(place, stat)
+        node.below = join(entry.directory.below, entry.name)
+        return node
+
+    def _from_lower(self, place: Place, stat: Stat) -> Node:
+        node = Node(stat.kind, self._numbers.number(stat.dev, stat.ino), upper=False, lowers=(place,))
+        node.stat = stat._replace(ino=node.ino, dev=0)
+        return node
+
+    def _linked_lower(self, place: Place, stat: Stat) -> Node:
+        """A lower file with several names: whoever knew it first, or its copy, is the one node."""
+        node = self._linked.get((stat.dev, stat.ino))
+        if node is None:
+            node = self._from_index(place, stat) or self._from_lower(place, stat)
+            self._linked[stat.dev, stat.ino] = node
+        return node
+
+    def _from_index(self, place: Place, lower: Stat) -> Node | None:
+        """The copy that was made of a lower file under another of its names."""
+        if self._upper is None or self._workdir is None:
+            return None
+        handle = self._lowers[place.layer].store.handle(place.path)
+        if handle is None or not self._workdir.is_indexed(handle):
+            return None
+        at = self._workdir.index(handle)
+        stat = self._upper.work.stat(at.path)
+        node = self._linked.get((stat.dev, stat.ino))
+        if node is None:
+            marks = self._upper.dialect.marks(self._upper.work, at.path, stat)
+            node = self._from_upper(stat, marks, self._numbers.number(lower.dev, lower.ino))
+            node.aside = at
+            node.data = place if marks.metacopy else None
+        node.extra_links = _extra_links(node.marks, stat, lower)
+        return node
+
+    def _upper_file(self, entry: Entry) -> Node:
+        assert self._upper is not None
+        path = self.path_of(entry)
+        stat = self._upper.store.stat(path)
+        known = self._linked.get((stat.dev, stat.ino)) if stat.nlink > 1 else None
+        if known is not None:
+            return known
+        marks = self.gather.upper_marks(path, stat)
+        node = self._from_upper(stat, marks, self._upper_number(stat, marks.origin))
+        node.below = redirected_path(marks.redirect or entry.name, join(entry.directory.below, entry.name))
+        if marks.metacopy:
+            node.data = self.gather.data_beneath(marks, UPPER, entry.directory.lowers, entry.name)
+        if stat.nlink > 1:
+            self._attach_index(node, stat)
+        return node
+
+    def _attach_index(self, node: Node, stat: Stat) -> None:
+        """An upper file with several links may be the copy of a lower file with several names."""
+        origin = node.marks.origin
+        if self._workdir is None or origin is None or not self._workdir.is_indexed(origin.handle):
+            return
+        node.aside = self._workdir.index(origin.handle)
+        node.extra_links = _extra_links(node.marks, stat, stat)
+
+    def _from_upper(self, stat: Stat, marks: Marks, ino: int) -> Node:
+        node = Node(stat.kind, ino, upper=True)
+        node.marks = marks
+        if stat.nlink > 1:
+            self.remember_links(node, stat)
+        return node
+
+    def created(self, path: bytes) -> Node:
+        """The node of something just made in the upper layer."""
+        assert self._upper is not None
+        stat = self._upper.store.stat(path)
+        node = self._from_upper(stat, NO_MARKS, self._numbers.number(stat.dev, stat.ino))
+        if node.is_dir:
+            node.table = Table()
+        return node
+
+    def remember_links(self, node: Node, stat: Stat) -> None:
+        """From now on the file with these numbers is found as `node`, whatever its name."""
+        self._linked[stat.dev, stat.ino] = node
+
+    # Numbers
+
+    def _directory_number(self, lowers: Sequence[Place], upper_path: bytes | None) -> int:
+        """A merged directory has its top-most lower's number, for that outlasts copy-up and rename."""
+        if lowers:
+            stat = self._lower_stat(lowers[0])
+        else:
+            assert self._upper is not None
+            assert upper_path is not None
+            stat = self._upper.store.stat(upper_path)
+        return self._numbers.number(stat.dev, stat.ino)
+
+    def _upper_number(self, stat: Stat, origin: Origin | None) -> int:
+        if origin is not None and 0 <= origin.layer < len(self._lowers):
+            return self._numbers.number(self._devices[origin.layer], origin.ino)
+        return self._numbers.number(stat.dev, stat.ino)
+
+
+def _extra_links(marks: Marks, stat: Stat, lower: Stat) -> int:
+    """What to add to an indexed copy's link count; without a mark, the link in the index is one too many."""
+    if marks.links is None:
+        return -1
+    return marks.links.number + (lower.nlink - stat.nlink if marks.links.of_lower else 0)

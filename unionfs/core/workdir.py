@@ -1,0 +1,55 @@
+"""The work directory beside an upper layer, laid out as overlayfs does it.
+
+``work/`` holds what is being built and what is removed but still open; it is emptied
+when a union opens. ``index/`` holds one link to every upper copy of a lower file that
+has several names, named after the lower file's handle in hexadecimal, so that each
+of those names finds the one copy, also after a remount.
+"""
+
+from __future__ import annotations
+
+import errno
+from itertools import count
+
+from unionfs.core.apply import discard
+from unionfs.core.steps import At, work
+from unionfs.core.store import WritableStore
+
+WORK = b"work"
+INDEX = b"index"
+
+
+class WorkDirectory:
+    def __init__(self, store: WritableStore) -> None:
+        self._numbers = count(1)
+        for name in (WORK, INDEX):
+            try:
+                store.mkdir(name, 0o700)
+            except OSError as failure:
+                if failure.errno != errno.EEXIST:
+                    raise
+        for name, _kind in list(store.scan(WORK)):
+            discard(store, WORK + b"/" + name)
+        self._indexed = {name for name, _kind in store.scan(INDEX)}
+
+    def temp(self) -> At:
+        """A name in the work tree that nothing has."""
+        return work(b"%s/#%x" % (WORK, next(self._numbers)))
+
+    def index(self, handle: bytes) -> At:
+        """Where the copy of the lower file with this handle is linked."""
+        return work(INDEX + b"/" + handle.hex().encode())
+
+    def is_indexed(self, handle: bytes) -> bool:
+        return handle.hex().encode() in self._indexed
+
+    def has_index(self) -> bool:
+        return bool(self._indexed)
+
+    def add(self, handle: bytes) -> At:
+        """The place in the index that the copy of the lower file with this handle is about to get."""
+        self._indexed.add(handle.hex().encode())
+        return self.index(handle)
+
+    def drop(self, at: At) -> None:
+        self._indexed.discard(at.path.removeprefix(INDEX + b"/"))
