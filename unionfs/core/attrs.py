@@ -1,56 +1,72 @@
-"""Changing attributes, of something whose metadata is in the upper layer."""
+"""Attributes and extended attributes of nodes. Changing them copies no data up, but for sizes."""
 
 from __future__ import annotations
 
-import stat as _s
-from typing import NamedTuple
+import errno
 
-from unionfs.core.steps import At, Plan, SetMode, SetOwner, SetSize, SetTimes, Step
-from unionfs.types import Kind, Stat
+from unionfs.core.copyup import raise_node
+from unionfs.core.node import Node
+from unionfs.core.plans.attrs import Changes, change
+from unionfs.core.state import State
+from unionfs.core.steps import Plan, RemoveXattr, SetXattr
+from unionfs.errors import error
+from unionfs.types import Kind, XattrFlags
 
+__all__ = ["Changes", "get_xattr", "list_xattrs", "remove_xattr", "set_attributes", "set_xattr"]
 
-class Changes(NamedTuple):
-    """What a change of attributes changes; None leaves a thing alone.
-
-    `mode` is permission bits (07777), `size` bytes, times nanoseconds since the epoch.
-    """
-
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-    size: int | None = None
-    atime_ns: int | None = None
-    mtime_ns: int | None = None
+_NOTHING = Changes()
 
 
-def change(at: At, stat: Stat, changes: Changes) -> Plan:
-    """The steps of a change, `stat` being what is there now. Times come last: the others touch them."""
-    steps: list[Step] = []
-    mode = changes.mode
-    if changes.size is not None:
-        steps.append(SetSize(at, changes.size))
-    if changes.uid is not None or changes.gid is not None:
-        steps.append(SetOwner(at, _or_same(changes.uid), _or_same(changes.gid)))
-        if mode is None and _without_set_id(stat) != _s.S_IMODE(stat.mode):
-            mode = _without_set_id(stat)
-    if mode is not None:
-        steps.append(SetMode(at, mode))
-    if changes.atime_ns is not None or changes.mtime_ns is not None:
-        atime = stat.atime_ns if changes.atime_ns is None else changes.atime_ns
-        mtime = stat.mtime_ns if changes.mtime_ns is None else changes.mtime_ns
-        steps.append(SetTimes(at, atime, mtime))
-    return Plan(commit=tuple(steps))
+def set_attributes(state: State, node: Node, changes: Changes) -> None:
+    if changes.size is not None and node.kind is not Kind.FILE:
+        raise error(errno.EISDIR if node.is_dir else errno.EINVAL)
+    if changes == _NOTHING:
+        return
+    raise_node(state, node, changes.size)
+    with state.lock:
+        plan = change(state.nodes.home(node), state.nodes.stat(node), changes)
+        state.publish_locked(plan)
+        node.stat = None
 
 
-def _or_same(number: int | None) -> int:
-    return -1 if number is None else number
+def list_xattrs(state: State, node: Node) -> list[bytes]:
+    with state.lock:
+        store, path, dialect = state.nodes.store_of(node)
+        shown = map(dialect.shown_xattr, store.listxattr(path))
+        return [name for name in shown if name is not None]
 
 
-def _without_set_id(stat: Stat) -> int:
-    """chown(2): a new owner does not inherit set-id bits; setgid without group execute means locking."""
-    mode = _s.S_IMODE(stat.mode)
-    if stat.kind is not Kind.FILE:
-        return mode
-    if mode & _s.S_IXGRP:
-        mode &= ~_s.S_ISGID
-    return mode & ~_s.S_ISUID
+def get_xattr(state: State, node: Node, name: bytes) -> bytes:
+    with state.lock:
+        store, path, dialect = state.nodes.store_of(node)
+        return store.getxattr(path, dialect.stored_xattr(name))
+
+
+def set_xattr(state: State, node: Node, name: bytes, value: bytes, flags: XattrFlags) -> None:
+    _check_presence(state, node, name, flags)
+    raise_node(state, node)
+    with state.lock:
+        at = state.nodes.home(node)
+        step = SetXattr(at, state.dialect.stored_xattr(name), value, flags)
+        state.publish_locked(Plan(commit=(step,)))
+        node.stat = None
+
+
+def remove_xattr(state: State, node: Node, name: bytes) -> None:
+    _check_presence(state, node, name, XattrFlags.REPLACE)
+    raise_node(state, node)
+    with state.lock:
+        step = RemoveXattr(state.nodes.home(node), state.dialect.stored_xattr(name))
+        state.publish_locked(Plan(commit=(step,)))
+        node.stat = None
+
+
+def _check_presence(state: State, node: Node, name: bytes, flags: XattrFlags) -> None:
+    """Fail before a copy-up rather than after it."""
+    if not flags:
+        return
+    exists = name in list_xattrs(state, node)
+    if exists and flags & XattrFlags.CREATE:
+        raise error(errno.EEXIST)
+    if not exists and flags & XattrFlags.REPLACE:
+        raise error(errno.ENODATA)

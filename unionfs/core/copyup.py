@@ -1,125 +1,258 @@
-"""Copy-up: what has to move to the upper layer, and in which order.
+"""Getting nodes into the upper layer, with no more of their data than the caller's change needs.
 
-The order is data, owner, xattrs, mode, times, because each undoes something that
-must come after it: writing and chown drop set-id bits and capabilities, a
-read-only mode would forbid user xattrs, and everything but utimens touches times.
-Data is copied between `build` and `commit`, by whoever runs the plan.
+Opening, removing, renaming and changing attributes copy no data where the dialect can
+say that only the metadata is there (metacopy). The data follows with the first write.
 """
 
 from __future__ import annotations
 
-import stat as _s
-from collections.abc import Iterable
+import errno
+import sys
 
-from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Occupant
-from unionfs.core.gather import Source
-from unionfs.core.steps import (
-    At,
-    Link,
-    MakeDir,
-    MakeFile,
-    MakeNode,
-    MakeSymlink,
-    Plan,
-    SetMode,
-    SetOwner,
-    SetSize,
-    SetTimes,
-    SetXattr,
-    Step,
-    Steps,
-    SyncFile,
-    upper,
-)
-from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Kind, Stat
+from unionfs.core.apply import Build
+from unionfs.core.dialect import NO_MARKS, Feature, Links, Marks
+from unionfs.core.node import UPPER, Entry, Node, Place
+from unionfs.core.plans import copyup as plans
+from unionfs.core.state import State
+from unionfs.core.steps import At, Link, Plan, upper
+from unionfs.errors import error
+from unionfs.types import Access, File, Kind, Stat
 
-CHUNK = 1 << 20
-"""Bytes copied in one go: enough to keep a disk busy, little enough to stay in memory."""
-
-PRIVATE = 0o600
-"""Permission bits while a file is built aside."""
+EVERYTHING = sys.maxsize
+"""As a size: all data of the file."""
 
 
-def make(source: Source, at: At) -> Step:
-    """The step that makes an empty copy."""
-    stat = source.stat
-    match stat.kind:
-        case Kind.FILE:
-            return MakeFile(at, PRIVATE)
-        case Kind.DIR:
-            return MakeDir(at, 0o700)
-        case Kind.SYMLINK:
-            return MakeSymlink(at, source.target)
-        case _:
-            return MakeNode(at, _s.S_IFMT(stat.mode) | PRIVATE, stat.rdev)
+def raise_node(state: State, node: Node, size: int | None = None) -> None:
+    """Have a node in the upper layer: its metadata, and with `size` as many bytes of its data.
 
-
-def finish(source: Source, at: At, marks: Marks, dialect: Dialect) -> Steps:
-    """The steps that give a copy, its data in place, everything else."""
-    stat = source.stat
-    steps: list[Step] = [SetOwner(at, stat.uid, stat.gid)]
-    steps += [SetXattr(at, dialect.stored_xattr(name), value) for name, value in source.xattrs]
-    steps += dialect.mark(at, NO_MARKS, marks)
-    if stat.kind is not Kind.SYMLINK:
-        steps.append(SetMode(at, _s.S_IMODE(stat.mode)))
-    steps.append(SetTimes(at, stat.atime_ns, stat.mtime_ns))
-    return tuple(steps)
-
-
-def metadata_only(source: Source, at: At, marks: Marks, dialect: Dialect) -> Steps:
-    """A copy without data (overlayfs's metacopy): as long as the original, and a hole from end to end."""
-    return (make(source, at), SetSize(at, source.stat.size), *finish(source, at, marks, dialect))
-
-
-def publish(
-    built: At,
-    path: bytes,
-    kind: Kind,
-    index: At | None,
-    parent: bytes,
-    times: Stat,
-    dialect: Dialect,
-    temp: At,
-) -> Plan:
-    """Show a finished copy as `path`.
-
-    `index` is where the hard links of a lower file find their one copy. The parent
-    gets its `times` back: a copy-up is no change to it.
+    The caller does not hold the lock; while data is copied nobody does.
     """
-    plan = dialect.move(built, upper(path), kind, leave_whiteout=False, onto=Occupant.NOTHING, temp=temp)
-    links: Steps = (Link(built, index),) if index else ()
-    tidy = (SetTimes(upper(parent), times.atime_ns, times.mtime_ns),)
-    return Plan(build=links) + plan + Plan(tidy=tidy)
-
-
-def complete(at: At, old: Marks, dialect: Dialect, times: Stat) -> Plan:
-    """Data has come to a metadata-only copy: make it last, then drop the mark that says it is missing."""
-    whole = old._replace(metacopy=False, redirect=None)
-    return Plan(
-        build=(SyncFile(at), SetTimes(at, times.atime_ns, times.mtime_ns)),
-        commit=dialect.mark(at, old, whole),
-    )
-
-
-def copy_data(source: File, target: File, size: int) -> None:
-    """Copy the first `size` bytes; holes stay holes. The caller has made `target` that long."""
-    for start, end in data_ranges(source, size):
-        while start < end:
-            copied = target.copy_from(source, start, min(CHUNK, end - start))
-            if copied == 0:
-                return
-            start += copied
-
-
-def data_ranges(file: File, size: int) -> Iterable[tuple[int, int]]:
-    """The stretches (start, end) of a file's first `size` bytes that are no holes."""
-    position = 0
-    while position < size:
-        try:
-            start = file.seek(position, SEEK_DATA)
-        except OSError:
-            return  # ENXIO: nothing but a hole up to the end
-        if start >= size:
+    metacopy = state.writes(Feature.METACOPY)
+    with state.lock:
+        while node in state.copying:
+            state.copied.wait()
+        if node.is_dir:
+            raise_dir_locked(state, node)
             return
-        position = min(file.seek(start, SEEK_HOLE), size)
-        yield start, position
+        if size is None and not metacopy:
+            size = EVERYTHING
+        if node.upper and (size is None or node.data is None):
+            return
+        if node.kind is not Kind.FILE or (size is None and node.names):
+            _raise_metadata_locked(state, node)
+            return
+        state.copying.add(node)
+    try:
+        copy = _complete if node.upper else _copy
+        copy(state, node, EVERYTHING if size is None else size)
+    finally:
+        with state.lock:
+            state.copying.discard(node)
+            state.copied.notify_all()
+
+
+def raise_dir_locked(state: State, node: Node) -> None:
+    """Have a directory, and so all that are above it, in the upper layer."""
+    if node.upper:
+        return
+    if not node.names:
+        raise error(errno.ENOENT)
+    _raise_metadata_locked(state, node)
+
+
+def raise_links(state: State, node: Node) -> None:
+    """Before a lower file with several names loses one, have its link count where it can be written down."""
+    if node.is_dir or node.upper or not state.writes(Feature.METACOPY):
+        return
+    with state.lock:
+        links = state.nodes.stat(node).nlink
+    if links > 1:
+        raise_node(state, node)
+
+
+def raise_for_move(state: State, node: Node) -> None:
+    """Have something in the upper layer in a form that can be renamed there."""
+    raise_node(state, node)
+    if node.is_dir and node.lowers and not state.writes(Feature.REDIRECT):
+        _raise_tree(state, node)
+
+
+def _raise_tree(state: State, node: Node) -> None:
+    """Copy up a directory with all it holds, for a dialect that cannot say where the rest of it is."""
+    with state.lock:
+        children = [state.nodes.of(entry) for entry in list(state.nodes.table(node).entries.values())]
+    for child in children:
+        raise_for_move(state, child)
+    with state.lock:
+        table = state.nodes.table(node)
+        for entry in table.entries.values():
+            raise_name_locked(state, entry)
+            entry.where = (UPPER,)
+        state.mark_locked(node, node.marks._replace(opaque=True))
+        table.hidden.clear()
+        node.lowers = ()
+
+
+def raise_name_locked(state: State, entry: Entry) -> None:
+    """Have this very name of a file that is in the upper layer there too."""
+    if entry.in_upper:
+        return
+    node = state.nodes.of(entry)
+    raise_dir_locked(state, entry.directory)
+    count_links_locked(state, node, node.extra_links - 1)
+    path = state.nodes.path_of(entry)
+    state.publish_locked(Plan(commit=(Link(state.nodes.home(node), upper(path)),)))
+    _copied_name(state, entry)
+    node.stat = None
+
+
+def count_links_locked(state: State, node: Node, extra: int) -> None:
+    """Remember by how many links the union's count differs from the store's, for good where it is marked."""
+    node.extra_links = extra
+    if node.upper and node.marks.links is not None:
+        state.mark_locked(node, node.marks._replace(links=Links(extra)))
+
+
+# Carrying it out
+
+
+def _raise_metadata_locked(state: State, node: Node) -> None:
+    """Copy up anything without data: a directory, symbolic link or device, or a file as metacopy."""
+    source = state.nodes.gather.source(node.lowers[0])
+    data = state.nodes.data_place(node) if node.kind is Kind.FILE and source.stat.size else None
+    temp = state.temp()
+    marks = _marks_locked(state, node, source.stat, metacopy=data is not None)
+    build = Build(state.writable)
+    build.run(plans.without_data(source, temp, marks, state.dialect))
+    _publish_locked(state, node, build, temp, source.stat, marks, data)
+
+
+def _copy(state: State, node: Node, size: int) -> None:
+    """Copy up a whole file, or its first `size` bytes."""
+    with state.lock:
+        data = state.nodes.data_place(node)
+        assert data is not None
+        source = state.nodes.gather.source(node.lowers[0])
+        temp = state.temp()
+        build = Build(state.writable)
+        build.run((plans.make(source, temp),))
+    try:
+        _copy_data(state, data, build.file(temp), min(size, source.stat.size))
+    except BaseException:
+        build.undo()
+        raise
+    with state.lock:
+        marks = _marks_locked(state, node, source.stat, metacopy=False)
+        build.run(plans.finish(source, temp, marks, state.dialect))
+        _publish_locked(state, node, build, temp, source.stat, marks, None)
+
+
+def _complete(state: State, node: Node, size: int) -> None:
+    """Bring the data, or its first `size` bytes, to a copy that has only its metadata."""
+    with state.lock:
+        place = node.data
+        assert place is not None
+        at = state.nodes.home(node)
+        stat = state.nodes.stat(node)
+        file = state.writable.tree(at).open(at.path, Access.READ | Access.WRITE)
+    try:
+        _copy_data(state, place, file, min(size, stat.size))
+    except BaseException:
+        file.close()
+        raise
+    with state.lock:
+        state.publish_locked(plans.complete(state.nodes.home(node), node.marks, state.dialect, stat))
+        node.marks = node.marks._replace(metacopy=False, redirect=None)
+        node.data, node.stat = None, None
+        _hand_over(node, file)
+
+
+def _copy_data(state: State, place: Place, target: File, size: int) -> None:
+    source = state.lowers[place.layer].store.open(place.path, Access.READ)
+    try:
+        target.truncate(size)
+        plans.copy_data(source, target, size)
+        target.sync(data_only=True)
+    finally:
+        source.close()
+
+
+def _marks_locked(state: State, node: Node, stat: Stat, *, metacopy: bool) -> Marks:
+    if not state.dialect.can_mark(node.kind):
+        return NO_MARKS
+    origin = state.nodes.gather.origin(node.lowers[0], stat.ino)
+    redirect = b"/" + node.below if metacopy else None
+    links = None
+    if origin is not None and origin.handle and _has_lower_names(node, stat):
+        links = Links(_links_left(node, stat))
+    return Marks(origin=origin, metacopy=metacopy, redirect=redirect, links=links)
+
+
+def _publish_locked(
+    state: State, node: Node, build: Build, temp: At, stat: Stat, marks: Marks, data: Place | None
+) -> None:
+    """Show a finished copy under the node's name; or only keep it, if it has lost its names meanwhile."""
+    if node.names:
+        file = _show_locked(state, node, build, temp, stat)
+    else:
+        node.aside = temp
+        node.extra_links = -1
+        file = build.publish(Plan(), keep=temp)
+    node.upper, node.marks, node.data, node.stat = True, marks, data, None
+    if file is not None:
+        _hand_over(node, file)
+
+
+def _show_locked(state: State, node: Node, build: Build, temp: At, stat: Stat) -> File | None:
+    entry = node.names[0]
+    parent = entry.directory
+    raise_dir_locked(state, parent)
+    path = state.nodes.path_of(entry)
+    index = _index_locked(state, node, stat)
+    times = state.nodes.stat(parent)
+    plan = plans.publish(
+        temp, path, node.kind, index, state.nodes.path(parent), times, state.dialect, state.temp()
+    )
+    file = build.publish(plan, keep=upper(path))
+    _copied_name(state, entry)
+    parent.stat = None
+    if index is not None:
+        node.aside = index
+        node.extra_links = _links_left(node, stat)
+        node.upper = True
+        state.nodes.remember_links(node)
+    return file
+
+
+def _index_locked(state: State, node: Node, stat: Stat) -> At | None:
+    """Where the copy of a lower file with several names is linked, so that all of them find it."""
+    if not _has_lower_names(node, stat):
+        return None
+    layer, path = node.lowers[0]
+    handle = state.lowers[layer].store.handle(path)
+    return state.workdir.add(handle) if handle else state.temp()
+
+
+def _has_lower_names(node: Node, stat: Stat) -> bool:
+    return not node.is_dir and stat.nlink > 1 and bool(node.names)
+
+
+def _links_left(node: Node, stat: Stat) -> int:
+    """What a new copy's own links lack: it has one name in the upper layer and one in the index."""
+    return stat.nlink + node.extra_links - 2
+
+
+def _copied_name(state: State, entry: Entry) -> None:
+    if entry.kind is Kind.DIR:
+        entry.where = (UPPER, *entry.where)
+    else:
+        state.nodes.table(entry.directory).hidden.add(entry.name)
+        entry.where = (UPPER,)
+
+
+def _hand_over(node: Node, file: File) -> None:
+    """Let the open handles of a file go on with its copy, which `file` has open for writing."""
+    if node.files is None or node.data is not None:
+        file.close()
+    else:
+        node.files.switch(file, writable=True)

@@ -1,85 +1,92 @@
-"""Making new files, directories, symbolic links, devices and hard links."""
+"""Making files, directories, symbolic links, devices, and further names for what there is."""
 
 from __future__ import annotations
 
+import errno
 import stat as _s
 
-from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Occupant
-from unionfs.core.steps import (
-    At,
-    Link,
-    MakeDir,
-    MakeFile,
-    MakeNode,
-    MakeSymlink,
-    Plan,
-    SetMode,
-    SetOwner,
-    Step,
-    upper,
-)
-from unionfs.types import Kind, Owner, Stat, kind_of
+from unionfs.core.copyup import raise_dir_locked, raise_node
+from unionfs.core.dialect import Marks
+from unionfs.core.node import Node
+from unionfs.core.plans import create as plans
+from unionfs.core.plans.rename import marks_at
+from unionfs.core.state import State
+from unionfs.core.steps import upper
+from unionfs.errors import error
+from unionfs.types import NAME_MAX, File, Owner
 
 
-def inherit(parent: Stat, mode: int, owner: Owner) -> tuple[int, Owner]:
-    """Mode and owner of something new: a setgid directory hands on its group, and to directories the bit."""
-    if not parent.mode & _s.S_ISGID:
-        return mode, owner
-    if _s.S_ISDIR(mode):
-        mode |= _s.S_ISGID
-    return mode, owner._replace(gid=parent.gid)
+def make_locked(
+    state: State, parent: Node, name: bytes, mode: int, owner: Owner, *, rdev: int = 0, target: bytes = b""
+) -> tuple[Node, File | None]:
+    """Make anything; `mode` includes the format bits. A regular file is handed over open."""
+    if not state.dialect.allows_node(mode, rdev):
+        raise error(errno.EPERM, name)
+    _free_name_locked(state, parent, name)
+    table = state.nodes.table(parent)
+    around = state.nodes.stat(parent)
+    mode, owner = plans.inherit(around, mode, owner)
+    path = state.path_in(parent, name)
+    opaque = _s.S_ISDIR(mode) and table.covers(name)
+    plan = plans.new(
+        path,
+        mode,
+        owner,
+        rdev=rdev,
+        target=target,
+        natural=owner == state.writable.store.owner and not around.mode & _s.S_ISGID,
+        over_whiteout=name in table.whiteouts,
+        opaque=opaque,
+        dialect=state.dialect,
+        temp=state.temp(),
+        spare=state.temp(),
+    )
+    file = state.publish_locked(plan, keep=upper(path))
+    node = state.nodes.created(path)
+    node.marks = Marks(opaque=opaque)
+    state.nodes.add(parent, name, node)
+    parent.stat = None
+    return node, file
 
 
-def new(
-    path: bytes,
-    mode: int,
-    owner: Owner,
-    *,
-    rdev: int = 0,
-    target: bytes = b"",
-    natural: bool,
-    over_whiteout: bool,
-    opaque: bool,
-    dialect: Dialect,
-    temp: At,
-    spare: At,
-) -> Plan:
-    """Make something new at `path`. `mode` includes the format bits.
-
-    `natural` says that the store gives new files this owner by itself. Then nothing
-    has to be built aside, and the one step that makes the file also publishes it.
-    `opaque` keeps a new directory from merging with what the lowers have of its name.
-    """
-    if natural and not over_whiteout:
-        return Plan(commit=(_make(upper(path), mode, rdev, target),))
-    kind = kind_of(mode)
-    marks = Marks(opaque=opaque and kind is Kind.DIR)
-    build: list[Step] = [_make(temp, mode, rdev, target), SetOwner(temp, *owner)]
-    if mode & (_s.S_ISUID | _s.S_ISGID):
-        build.append(SetMode(temp, _s.S_IMODE(mode)))  # chown has dropped these bits
-    build += dialect.mark(temp, NO_MARKS, marks)
-    onto = Occupant.WHITEOUT if over_whiteout else Occupant.NOTHING
-    move = dialect.move(temp, upper(path), kind, leave_whiteout=False, onto=onto, temp=spare)
-    return Plan(build=tuple(build)) + move
+def link(state: State, node: Node, parent: Node, name: bytes) -> None:
+    if node.is_dir:
+        raise error(errno.EPERM, name)
+    with state.lock:
+        _free_name_locked(state, parent, name)
+    raise_node(state, node)
+    with state.lock:
+        _free_name_locked(state, parent, name)
+        if not node.names:
+            raise error(errno.ENOENT, name)
+        _link_locked(state, node, parent, name)
 
 
-def _make(at: At, mode: int, rdev: int, target: bytes) -> Step:
-    match kind_of(mode):
-        case Kind.FILE:
-            return MakeFile(at, _s.S_IMODE(mode))
-        case Kind.DIR:
-            return MakeDir(at, _s.S_IMODE(mode))
-        case Kind.SYMLINK:
-            return MakeSymlink(at, target)
-        case _:
-            return MakeNode(at, mode, rdev)
+def _link_locked(state: State, node: Node, parent: Node, name: bytes) -> None:
+    plan = plans.link(
+        state.nodes.home(node),
+        state.path_in(parent, name),
+        over_whiteout=name in state.nodes.table(parent).whiteouts,
+        kind=node.kind,
+        dialect=state.dialect,
+        temp=state.temp(),
+        spare=state.temp(),
+    )
+    state.mark_locked(
+        node, marks_at(node.marks, below=node.below, merges=False, covered=False, kind=node.kind)
+    )
+    state.publish_locked(plan)
+    state.nodes.add(parent, name, node)
+    state.nodes.remember_links(node)
+    parent.stat = None
 
 
-def link(
-    source: At, path: bytes, *, over_whiteout: bool, kind: Kind, dialect: Dialect, temp: At, spare: At
-) -> Plan:
-    """A further name for a file that is in the upper layer."""
-    if not over_whiteout:
-        return Plan(commit=(Link(source, upper(path)),))
-    move = dialect.move(temp, upper(path), kind, leave_whiteout=False, onto=Occupant.WHITEOUT, temp=spare)
-    return Plan(build=(Link(source, temp),)) + move
+def _free_name_locked(state: State, parent: Node, name: bytes) -> None:
+    """Check that something may be made under a name, and have its directory in the upper layer."""
+    if state.nodes.find(parent, name) is not None:
+        raise error(errno.EEXIST, name)
+    if len(name) > NAME_MAX:
+        raise error(errno.ENAMETOOLONG, name)
+    if not state.dialect.allows_name(name):
+        raise error(errno.EPERM, name)
+    raise_dir_locked(state, parent)

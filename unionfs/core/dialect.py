@@ -93,6 +93,9 @@ class Dialect(Protocol):
     @property
     def features(self) -> frozenset[Feature]: ...
 
+    def can_mark(self, kind: Kind) -> bool:
+        """Whether something of that kind can carry marks (user xattrs cannot be put on a symbolic link)."""
+
     # Reading: through the store, nothing is changed.
 
     def listing(self, store: Store, path: bytes) -> Listing: ...
@@ -128,7 +131,10 @@ class Dialect(Protocol):
         """
 
     def hide(self, path: bytes, temp: At) -> Plan:
-        """A whiteout for `path`, where the upper layer holds nothing; `temp` is a free work name."""
+        """A whiteout for `path`, where the upper layer holds nothing; `temp` is a free work name.
+
+        Never asked for in an opaque directory: there is nothing to hide. (So for `leave_whiteout`.)
+        """
 
     def move(
         self, source: At, target: At, kind: Kind, *, leave_whiteout: bool, onto: Occupant, temp: At

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from unionfs.core.attrs import Changes
 from unionfs.core.node import Node
 from unionfs.errors import error
-from unionfs.types import Access, File, Stat
+from unionfs.types import Access, File
 
 if TYPE_CHECKING:
-    from unionfs.core.union import Union
+    from unionfs.core.files import SharedFile
 
 
 class Handle:
@@ -24,65 +23,60 @@ class Handle:
     opened for, or after `close`. Safe for use by several threads.
     """
 
-    __slots__ = ("_access", "_open", "_union", "node")
+    __slots__ = ("_access", "_open", "_shared", "node")
 
-    def __init__(self, union: Union, node: Node, access: Access) -> None:
-        self._union = union
+    def __init__(self, shared: SharedFile, access: Access) -> None:
+        self._shared = shared
         self._access = access
         self._open = True
-        self.node = node
+        self.node: Node = shared.node
 
     def read(self, size: int, offset: int) -> bytes:
+        """At most `size` bytes at `offset`; less only at the end of the file."""
         return self._readable().pread(size, offset)
 
     def write(self, data: bytes | memoryview, offset: int) -> int:
         """Write at `offset`; with `Access.APPEND` at the end, whatever `offset` says."""
-        file = self._writable()
+        self._need(Access.WRITE)
         try:
             if self._access & Access.APPEND:
-                return self._union.append(self.node, file, data)
-            return file.pwrite(data, offset)
+                return self._shared.append(data)
+            return self._shared.writable().pwrite(data, offset)
         finally:
             self.node.stat = None
 
     def truncate(self, size: int) -> None:
         self._need(Access.WRITE)
-        self._union.setattr(self.node, Changes(size=size))
+        self._shared.truncate(size)
 
     def fallocate(self, mode: int, offset: int, length: int) -> None:
         """fallocate(2); EOPNOTSUPP for what the upper layer's file system cannot do."""
-        file = self._writable()
+        self._need(Access.WRITE)
         try:
-            file.fallocate(mode, offset, length)
+            self._shared.writable().fallocate(mode, offset, length)
         finally:
             self.node.stat = None
 
     def seek(self, offset: int, whence: int) -> int:
         """The next data or hole from `offset` on (`SEEK_DATA`, `SEEK_HOLE`); ENXIO past the end."""
         self._need(Access.READ | Access.WRITE)
-        return self._union.file(self.node).seek(offset, whence)
-
-    def stat(self) -> Stat:
-        return self._union.getattr(self.node)
+        return self._shared.readable().seek(offset, whence)
 
     def sync(self, data_only: bool = False) -> None:
         """Return once what was written is on stable storage."""
         self._need(Access.READ | Access.WRITE)
         if self.node.upper:
-            self._union.file(self.node).sync(data_only)
+            self._shared.readable().sync(data_only)
 
     def close(self) -> None:
+        """Let go of the file; doing it twice is harmless."""
         if self._open:
             self._open = False
-            self._union.release(self.node)
+            self._shared.release()
 
     def _readable(self) -> File:
         self._need(Access.READ)
-        return self._union.file(self.node)
-
-    def _writable(self) -> File:
-        self._need(Access.WRITE)
-        return self._union.writable_file(self.node)
+        return self._shared.readable()
 
     def _need(self, access: Access) -> None:
         if not self._open or not self._access & access:

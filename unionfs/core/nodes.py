@@ -254,7 +254,7 @@ class Nodes:
         node = Node(stat.kind, ino, upper=True)
         node.marks = marks
         if stat.nlink > 1:
-            self.remember_links(node, stat)
+            self._linked[stat.dev, stat.ino] = node
         return node
 
     def created(self, path: bytes) -> Node:
@@ -266,8 +266,10 @@ class Nodes:
             node.table = Table()
         return node
 
-    def remember_links(self, node: Node, stat: Stat) -> None:
-        """From now on the file with these numbers is found as `node`, whatever its name."""
+    def remember_links(self, node: Node) -> None:
+        """From now on a file in the upper layer is found as this node, whatever its name."""
+        store, path, _dialect = self.store_of(node)
+        stat = store.stat(path)
         self._linked[stat.dev, stat.ino] = node
 
     # Numbers

@@ -1,51 +1,95 @@
-"""Removing names: no data is read or copied, whatever the layers beneath hold."""
+"""Removing names, and keeping what is still open when its last name goes."""
 
 from __future__ import annotations
 
-from unionfs.core.dialect import Dialect, Occupant
-from unionfs.core.steps import At, Discard, Move, Plan, Remove, RemoveDir, upper
-from unionfs.types import Kind
+import errno
+
+from unionfs.core.apply import discard
+from unionfs.core.copyup import count_links_locked, raise_dir_locked
+from unionfs.core.node import Entry, Node
+from unionfs.core.plans import remove as plans
+from unionfs.core.state import State
+from unionfs.core.steps import At
+from unionfs.errors import error
 
 
-def remove(
-    path: bytes,
-    kind: Kind,
-    *,
-    in_upper: bool,
-    covers: bool,
-    keep: At | None,
-    dialect: Dialect,
-    temp: At,
-    spare: At,
-) -> Plan:
-    """Remove a name of something that is no directory.
-
-    `covers`: the lowers have the name too, so a whiteout takes its place. `keep` is
-    where the file goes if it is still open; otherwise it is thrown away.
-    """
-    if not in_upper:
-        return dialect.hide(path, temp)
-    if covers:
-        plan = dialect.move(
-            upper(path), keep or temp, kind, leave_whiteout=True, onto=Occupant.NOTHING, temp=spare
-        )
-        return plan if keep else plan + Plan(tidy=(Discard(temp),))
-    if keep:
-        return Plan(commit=(Move(upper(path), keep),))
-    return Plan(commit=(Remove(upper(path)),))
+def unlink_locked(state: State, parent: Node, name: bytes) -> None:
+    entry = state.nodes.entry(parent, name)
+    node = state.nodes.of(entry)
+    if node.is_dir:
+        raise error(errno.EISDIR, name)
+    raise_dir_locked(state, parent)
+    keep = aside_locked(state, entry)
+    plan = plans.remove(
+        state.nodes.path_of(entry),
+        node.kind,
+        in_upper=entry.in_upper,
+        covers=state.covers(entry),
+        keep=keep,
+        dialect=state.dialect,
+        temp=state.temp(),
+        spare=state.temp(),
+    )
+    state.publish_locked(plan)
+    lost_name_locked(state, entry, keep)
+    parent.stat = None
 
 
-def remove_dir(
-    path: bytes, *, in_upper: bool, covers: bool, holds_marks: bool, dialect: Dialect, temp: At, spare: At
-) -> Plan:
-    """Remove a directory that shows nothing. `holds_marks`: the upper layer's part of it is not empty."""
-    if not in_upper:
-        return dialect.hide(path, temp)
-    if covers:
-        move = dialect.move(
-            upper(path), temp, Kind.DIR, leave_whiteout=True, onto=Occupant.NOTHING, temp=spare
-        )
-        return move + Plan(tidy=(Discard(temp),))
-    if holds_marks:
-        return Plan(commit=(Move(upper(path), temp),), tidy=(Discard(temp),))
-    return Plan(commit=(RemoveDir(upper(path)),))
+def rmdir_locked(state: State, parent: Node, name: bytes) -> None:
+    entry = state.nodes.entry(parent, name)
+    node = state.nodes.of(entry)
+    if not node.is_dir:
+        raise error(errno.ENOTDIR, name)
+    if state.nodes.table(node).entries:
+        raise error(errno.ENOTEMPTY, name)
+    raise_dir_locked(state, parent)
+    plan = plans.remove_dir(
+        state.nodes.path_of(entry),
+        in_upper=entry.in_upper,
+        covers=state.covers(entry),
+        holds_marks=state.holds_marks(entry),
+        dialect=state.dialect,
+        temp=state.temp(),
+        spare=state.temp(),
+    )
+    last = state.nodes.stat(node)._replace(nlink=0)
+    state.publish_locked(plan)
+    lost_name_locked(state, entry, None)
+    node.stat = last
+    parent.stat = None
+
+
+def aside_locked(state: State, entry: Entry) -> At | None:
+    """Where an open file goes that is about to lose its last name in the upper layer."""
+    node = state.nodes.of(entry)
+    others = any(other.in_upper for other in node.names if other is not entry)
+    if node.files is None or not entry.in_upper or others or node.aside is not None:
+        return None
+    return state.temp()
+
+
+def lost_name_locked(state: State, entry: Entry, keep: At | None) -> None:
+    """Bring the nodes up to date with a name that has been removed; `keep` is where its file went."""
+    node = state.nodes.of(entry)
+    state.nodes.table(entry.directory).take(entry.name)
+    node.names.remove(entry)
+    node.stat = None
+    if node.is_dir:
+        node.upper, node.lowers = False, ()
+        return
+    if keep is not None:
+        node.aside = keep
+        node.extra_links -= 1
+    elif not entry.in_upper:
+        count_links_locked(state, node, node.extra_links - 1)
+    if node.files is None:
+        forget_aside_locked(state, node)
+
+
+def forget_aside_locked(state: State, node: Node) -> None:
+    """Throw away what the work tree keeps of a file that nothing names or has open any more."""
+    if node.names or node.aside is None or state.nodes.stat(node).nlink > 0:
+        return  # of an indexed file, names that nobody has looked at yet may be left
+    state.workdir.drop(node.aside)
+    discard(state.writable.work, node.aside.path)
+    node.aside = None

@@ -1,79 +1,143 @@
-"""Renaming, of what is in the upper layer already: one rename(2) there, whatever its size.
-
-A directory that merges with lower ones keeps them through a redirect mark; one that
-does not is made opaque where its new name would make it merge.
-"""
+"""Renaming files and directories, wherever they live."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import errno
 
-from unionfs.core.dialect import Dialect, Marks, Occupant
-from unionfs.core.steps import At, Discard, Link, Move, Plan, Steps, upper
+from unionfs.core.copyup import raise_dir_locked, raise_for_move, raise_links, raise_name_locked
+from unionfs.core.node import Entry, Node
+from unionfs.core.plans import rename as plans
+from unionfs.core.plans.rename import Moved
+from unionfs.core.remove import aside_locked, lost_name_locked
+from unionfs.core.state import State
+from unionfs.core.steps import Plan, upper
+from unionfs.errors import error
 from unionfs.types import Kind, RenameFlags
 
-
-class Moved(NamedTuple):
-    """Something about to get another name: where it is, and its marks before and after."""
-
-    path: bytes
-    kind: Kind
-    covers: bool
-    old: Marks
-    new: Marks
-
-    def mark(self, dialect: Dialect) -> Steps:
-        return () if self.old == self.new else dialect.mark(upper(self.path), self.old, self.new)
+_KNOWN = (RenameFlags.NONE, RenameFlags.NOREPLACE, RenameFlags.EXCHANGE)
 
 
-def marks_at(marks: Marks, *, below: bytes, merges: bool, covered: bool, kind: Kind) -> Marks:
-    """The marks that something needs under a new name.
+def rename(
+    state: State, parent: Node, name: bytes, new_parent: Node, new_name: bytes, flags: RenameFlags
+) -> None:
+    """Have all that is needed in the upper layer first, for that may take a while; then rename there."""
+    if flags not in _KNOWN:
+        raise error(errno.EINVAL, new_name)
+    with state.lock:
+        source, target = _checked_locked(state, parent, name, new_parent, new_name, flags)
+        moved, replaced = source.node, target.node if target else None
+        assert moved is not None
+    if moved is replaced:
+        return
+    raise_for_move(state, moved)
+    if replaced is not None and flags is RenameFlags.EXCHANGE:
+        raise_for_move(state, replaced)
+    elif replaced is not None:
+        raise_links(state, replaced)
+    with state.lock:
+        source, target = _checked_locked(state, parent, name, new_parent, new_name, flags)
+        raise_dir_locked(state, parent)
+        raise_dir_locked(state, new_parent)
+        raise_name_locked(state, source)
+        if target is not None and flags is RenameFlags.EXCHANGE:
+            raise_name_locked(state, target)
+            _exchange_locked(state, source, target)
+        else:
+            _rename_locked(state, source, new_parent, new_name, target)
+        parent.stat = new_parent.stat = None
 
-    `merges`: it has a lower part, found at `below`. `covered`: the lowers have the new name.
-    """
-    if kind is not Kind.DIR:
-        return marks._replace(redirect=b"/" + below) if marks.metacopy else marks
-    if merges:
-        return marks._replace(redirect=b"/" + below)
-    return marks._replace(opaque=marks.opaque or covered, redirect=None)
+
+def _checked_locked(
+    state: State, parent: Node, name: bytes, new_parent: Node, new_name: bytes, flags: RenameFlags
+) -> tuple[Entry, Entry | None]:
+    """What a rename is about, checked in the order in which Linux checks."""
+    source = state.nodes.entry(parent, name)
+    target = state.nodes.find(new_parent, new_name)
+    if flags is RenameFlags.NOREPLACE and target is not None:
+        raise error(errno.EEXIST, new_name)
+    if flags is RenameFlags.EXCHANGE and target is None:
+        raise error(errno.ENOENT, new_name)
+    moved, replaced = state.nodes.of(source), state.nodes.of(target) if target else None
+    if _is_within(new_parent, moved):
+        raise error(errno.EINVAL, new_name)
+    if replaced is not None and _is_within(parent, replaced):
+        raise error(errno.EINVAL if flags is RenameFlags.EXCHANGE else errno.ENOTEMPTY, new_name)
+    if target is None and not state.dialect.allows_name(new_name):
+        raise error(errno.EPERM, new_name)
+    if replaced is not None and replaced is not moved and flags is not RenameFlags.EXCHANGE:
+        _check_replaceable_locked(state, moved, replaced, new_name)
+    return source, target
 
 
-def rename(moved: Moved, target: bytes, *, onto: Occupant, dialect: Dialect, temp: At) -> Plan:
-    """Give something a new name; `target` holds at most something that rename(2) replaces."""
-    move = dialect.move(
-        upper(moved.path),
-        upper(target),
-        moved.kind,
-        leave_whiteout=moved.covers,
-        onto=onto,
-        temp=temp,
+def _check_replaceable_locked(state: State, moved: Node, replaced: Node, name: bytes) -> None:
+    if moved.is_dir and not replaced.is_dir:
+        raise error(errno.ENOTDIR, name)
+    if replaced.is_dir and not moved.is_dir:
+        raise error(errno.EISDIR, name)
+    if replaced.is_dir and state.nodes.table(replaced).entries:
+        raise error(errno.ENOTEMPTY, name)
+
+
+def _is_within(node: Node, directory: Node) -> bool:
+    """Whether `node` is `directory` or somewhere below it."""
+    while node is not directory:
+        if not node.names:
+            return False
+        node = node.names[0].directory
+    return True
+
+
+def _rename_locked(
+    state: State, source: Entry, new_parent: Node, new_name: bytes, target: Entry | None
+) -> None:
+    table = state.nodes.table(new_parent)
+    moved = _moved_locked(state, source, covered=table.covers(new_name))
+    path = state.path_in(new_parent, new_name)
+    keep = aside_locked(state, target) if target is not None else None
+    plan = _plan_locked(state, moved, path, new_parent, new_name, target)
+    if keep is not None:
+        plan = plans.keep_aside(upper(path), keep) + plan
+    state.publish_locked(plan)
+    if target is not None:
+        lost_name_locked(state, target, keep)
+    state.nodes.table(source.directory).take(source.name)
+    table.put(source, new_parent, new_name)
+    _now_marked(source, moved)
+
+
+def _plan_locked(
+    state: State, moved: Moved, path: bytes, new_parent: Node, new_name: bytes, target: Entry | None
+) -> Plan:
+    if target is not None and target.kind is Kind.DIR and state.holds_marks(target):
+        return plans.over_marked_dir(
+            moved, path, dialect=state.dialect, temp=state.temp(), spare=state.temp()
+        )
+    onto = state.occupant(new_parent, new_name)
+    return plans.rename(moved, path, onto=onto, dialect=state.dialect, temp=state.temp())
+
+
+def _exchange_locked(state: State, source: Entry, target: Entry) -> None:
+    one = _moved_locked(state, source, covered=state.covers(target))
+    other = _moved_locked(state, target, covered=state.covers(source))
+    state.publish_locked(plans.exchange(one, other, state.dialect))
+    places = (source.directory, source.name), (target.directory, target.name)
+    for directory, name in places:
+        state.nodes.table(directory).take(name)
+    for entry, (directory, name) in zip((target, source), places, strict=True):
+        state.nodes.table(directory).put(entry, directory, name)
+    _now_marked(source, one)
+    _now_marked(target, other)
+
+
+def _moved_locked(state: State, entry: Entry, covered: bool) -> Moved:
+    node = state.nodes.of(entry)
+    marks = plans.marks_at(
+        node.marks, below=node.below, merges=bool(node.lowers), covered=covered, kind=node.kind
     )
-    return Plan(build=moved.mark(dialect)) + move
+    return Moved(state.nodes.path_of(entry), node.kind, state.covers(entry), node.marks, marks)
 
 
-def over_marked_dir(moved: Moved, target: bytes, *, dialect: Dialect, temp: At, spare: At) -> Plan:
-    """Rename over a directory that shows nothing but holds marks, which rename(2) would call not empty.
-
-    The two change places, then the old one is removed from the old name. A crash in
-    between leaves the new name right and an empty directory under the old one.
-    """
-    swap = Move(upper(moved.path), upper(target), RenameFlags.EXCHANGE)
-    removal = dialect.move(
-        upper(moved.path), temp, Kind.DIR, leave_whiteout=moved.covers, onto=Occupant.NOTHING, temp=spare
-    )
-    return Plan(
-        build=moved.mark(dialect) + removal.build,
-        commit=(swap, *removal.commit),
-        tidy=(*removal.tidy, Discard(temp)),
-    )
-
-
-def exchange(one: Moved, other: Moved, dialect: Dialect) -> Plan:
-    """renameat2(2) with RENAME_EXCHANGE."""
-    swap = Move(upper(one.path), upper(other.path), RenameFlags.EXCHANGE)
-    return Plan(build=one.mark(dialect) + other.mark(dialect), commit=(swap,))
-
-
-def keep_aside(source: At, keep: At) -> Plan:
-    """A name in the work tree for an open file that is about to lose its last other one."""
-    return Plan(build=(Link(source, keep),))
+def _now_marked(entry: Entry, moved: Moved) -> None:
+    assert entry.node is not None
+    entry.node.marks = moved.new
+    entry.node.stat = None

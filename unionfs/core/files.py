@@ -1,0 +1,97 @@
+"""Opening regular files, and the one open file that all handles of a node share."""
+
+from __future__ import annotations
+
+import errno
+
+from unionfs.core.attrs import Changes, set_attributes
+from unionfs.core.copyup import EVERYTHING, raise_node
+from unionfs.core.handle import Handle
+from unionfs.core.node import Node, OpenFiles
+from unionfs.core.remove import forget_aside_locked
+from unionfs.core.state import State
+from unionfs.errors import error
+from unionfs.types import Access, File, Kind
+
+_NOT_OPENED = {Kind.DIR: errno.EISDIR, Kind.SYMLINK: errno.ELOOP}
+
+
+class SharedFile:
+    """What a `Handle` needs of its union: the node's file, wherever its data is at the moment."""
+
+    def __init__(self, state: State, node: Node) -> None:
+        self._state = state
+        self.node = node
+
+    def readable(self) -> File:
+        files = self.node.files
+        if files is None or files.current is None:
+            raise error(errno.EBADF)
+        return files.current
+
+    def writable(self) -> File:
+        """The file in the upper layer; copies it up the first time."""
+        files = self.node.files
+        if files is not None and files.writable:
+            return self.readable()
+        raise_node(self._state, self.node, EVERYTHING)
+        with self._state.lock:
+            files = self.node.files
+            if files is not None and not files.writable:
+                files.switch(_open_data_locked(self._state, self.node, Access.READ | Access.WRITE), True)
+                self.node.stat = None
+            return self.readable()
+
+    def append(self, data: bytes | memoryview) -> int:
+        """Write at the end, as one step among all writers."""
+        file = self.writable()
+        with self._state.lock:
+            return file.pwrite(data, file.stat().size)
+
+    def truncate(self, size: int) -> None:
+        set_attributes(self._state, self.node, Changes(size=size))
+
+    def release(self) -> None:
+        """One handle less."""
+        with self._state.lock:
+            files = self.node.files
+            assert files is not None
+            files.count -= 1
+            if files.count == 0:
+                files.close()
+                self.node.files = self.node.stat = None
+                forget_aside_locked(self._state, self.node)
+
+
+def open_node(state: State, node: Node, access: Access) -> Handle:
+    if node.kind is not Kind.FILE:
+        raise error(_NOT_OPENED.get(node.kind, errno.ENXIO))
+    if access & Access.TRUNCATE:
+        set_attributes(state, node, Changes(size=0))
+    with state.lock:
+        return _open_locked(state, node, access)
+
+
+def open_made_locked(state: State, node: Node, file: File | None) -> Handle:
+    """A handle on a file that was made just now and is open already."""
+    if file is not None:
+        node.files = OpenFiles()
+        node.files.switch(file, writable=True)
+    return _open_locked(state, node, Access.READ | Access.WRITE)
+
+
+def _open_locked(state: State, node: Node, access: Access) -> Handle:
+    if node.files is None:
+        node.files = OpenFiles()
+    if node.files.current is None:
+        node.files.switch(_open_data_locked(state, node, Access.READ), writable=False)
+    node.files.count += 1
+    return Handle(SharedFile(state, node), access)
+
+
+def _open_data_locked(state: State, node: Node, access: Access) -> File:
+    place = state.nodes.data_place(node)
+    if place is not None:
+        return state.lowers[place.layer].store.open(place.path, access)
+    at = state.nodes.home(node)
+    return state.writable.tree(at).open(at.path, access)

@@ -1,0 +1,1 @@
+"""Deciding: pure functions from facts to plans. The operations beside this folder gather and apply."""

@@ -1,0 +1,92 @@
+"""What the operations of one union share: its layers, its nodes, its lock, and the way to publish.
+
+Locks. There is one, `State.lock`. All that is known of nodes, tables and open files
+changes under it, and `_locked` in a name says that the caller holds it. Data is read
+and written without it. `union` takes it for every operation; `copyup` is the only one
+to let go of it, for as long as it copies data: the node is in `copying` meanwhile, and
+whoever needs that very node in the upper layer waits on `copied`, holding nothing,
+before the operation begins. Everybody else goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from threading import Condition, RLock
+
+from unionfs.core.apply import Build
+from unionfs.core.dialect import Dialect, Feature, Marks, Occupant
+from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.node import Entry, Node, join
+from unionfs.core.nodes import Nodes
+from unionfs.core.steps import At, Plan
+from unionfs.core.workdir import WorkDirectory
+from unionfs.errors import error
+from unionfs.types import File
+
+
+class State:
+    def __init__(self, lowers: Sequence[Layer], upper: UpperLayer | None) -> None:
+        self.lowers = tuple(lowers)
+        self.upper = upper
+        self.lock = RLock()
+        self.copied = Condition(self.lock)
+        self.copying: set[Node] = set()
+        self._workdir = WorkDirectory(upper.work) if upper else None
+        self.nodes = Nodes(self.lowers, upper, self._workdir)
+
+    @property
+    def writable(self) -> UpperLayer:
+        """The upper layer; EROFS where there is none."""
+        if self.upper is None:
+            raise error(errno.EROFS)
+        return self.upper
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.writable.dialect
+
+    def writes(self, feature: Feature) -> bool:
+        """Whether the upper's dialect can write this feature down."""
+        return feature in self.writable.dialect.features
+
+    @property
+    def workdir(self) -> WorkDirectory:
+        if self._workdir is None:
+            raise error(errno.EROFS)
+        return self._workdir
+
+    def temp(self) -> At:
+        """A free name in the work tree."""
+        return self.workdir.temp()
+
+    def publish_locked(self, plan: Plan, keep: At | None = None) -> File | None:
+        """Run a plan. The file that it makes at `keep` is handed over open."""
+        return Build(self.writable).publish(plan, keep)
+
+    def mark_locked(self, node: Node, marks: Marks) -> None:
+        if marks != node.marks:
+            at = self.nodes.home(node)
+            self.publish_locked(Plan(commit=self.dialect.mark(at, node.marks, marks)))
+            node.marks = marks
+
+    def path_in(self, parent: Node, name: bytes) -> bytes:
+        return join(self.nodes.path(parent), name)
+
+    def covers(self, entry: Entry) -> bool:
+        """Whether the lowers show something under this name too."""
+        return self.nodes.table(entry.directory).covers(entry.name)
+
+    def occupant(self, parent: Node, name: bytes) -> Occupant:
+        """What the upper layer holds under a name."""
+        table = self.nodes.table(parent)
+        entry = table.entries.get(name)
+        if entry is not None and entry.in_upper:
+            return Occupant.ENTRY
+        return Occupant.WHITEOUT if name in table.whiteouts else Occupant.NOTHING
+
+    def holds_marks(self, entry: Entry) -> bool:
+        """Whether the upper's part of a directory that shows nothing holds something all the same."""
+        if not entry.in_upper:
+            return False
+        return any(True for _ in self.writable.store.scan(self.nodes.path_of(entry)))
