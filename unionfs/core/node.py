@@ -90,13 +90,12 @@ class Table:
         entry = self.entries.get(name)
         return name in self.hidden or (entry is not None and entry.where[-1] != UPPER)
 
-    def after(self, cookie: int) -> list[Entry]:
+    def after(self, cookie: int, limit: int | None) -> list[Entry]:
         """The entries behind `cookie`. What stays is neither lost nor seen twice while others come and go."""
         if self._order is None:
             self._order = sorted(self.entries.values(), key=lambda entry: entry.cookie)
-        if cookie < FIRST_COOKIE:
-            return self._order
-        return self._order[bisect_right(self._order, cookie, key=lambda entry: entry.cookie) :]
+        start = bisect_right(self._order, cookie, key=lambda entry: entry.cookie)
+        return self._order[start : None if limit is None else start + limit]
 
     def put(self, entry: Entry, directory: Node, name: bytes) -> None:
         """Show `entry`, now in the upper layer, as `name`; what it replaces must have been taken out."""

@@ -113,6 +113,18 @@ class Nodes:
         self.table(directory).put(entry, directory, name)
         return entry
 
+    def forget(self, node: Node) -> None:
+        """Drop a node that is not in use and of which the layers know all that it knows."""
+        if node.files is not None or node.aside is not None or node.extra_links or node is self.root:
+            return
+        if node.is_dir and node.table and any(entry.node for entry in node.table.entries.values()):
+            return
+        if node.upper and node.lowers and not node.is_dir and node.marks.origin is None:
+            return  # a copy that does not tell its number
+        for entry in node.names:
+            entry.node = None
+        node.names.clear()
+
     # Places and attributes
 
     def home(self, node: Node) -> At:

@@ -72,12 +72,12 @@ class Union:
         with self._lock:
             return self._nodes.path(node)
 
-    def readdir(self, node: Node, cookie: int = 0) -> list[DirEntry]:
-        """The entries of a directory behind `cookie`, without ``.`` and ``..``."""
+    def readdir(self, node: Node, cookie: int = 0, limit: int | None = None) -> list[DirEntry]:
+        """The entries of a directory behind `cookie` (at most `limit`), without ``.`` and ``..``."""
         with self._lock:
             return [
                 DirEntry(entry.name, entry.kind, entry.node.ino if entry.node else 0, entry.cookie)
-                for entry in self._nodes.table(node).after(cookie)
+                for entry in self._nodes.table(node).after(cookie, limit)
             ]
 
     def layer_of(self, node: Node) -> Layer | UpperLayer:
@@ -203,6 +203,12 @@ class Union:
         """
         self._need_upper()
         rename.rename(self._state, parent, name, new_parent, new_name, flags)
+
+    def forget(self, node: Node) -> None:
+        """Whoever asked for the node needs it no more: free it, if it can be found again as it is."""
+        with self._lock:
+            if node not in self._state.copying:
+                self._nodes.forget(node)
 
     # The whole
 

@@ -1,0 +1,359 @@
+"""From requests to node operations: what the transport on /dev/fuse answers.
+
+The kernel keeps what it has been told, for as long as `Lifetimes` says, and every change
+through the mount passes the kernel first; so nothing has to be taken back as long as the
+layers change through this mount only.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat as _s
+from collections.abc import Callable
+
+from unionfs.adapters.fuse import protocol
+from unionfs.adapters.fuse.clock import Clock
+from unionfs.adapters.fuse.flags import access_of
+from unionfs.adapters.fuse.handles import Handles
+from unionfs.adapters.fuse.nodeids import NodeIds
+from unionfs.adapters.fuse.protocol import Lifetimes, Opcode, OpenFlags, Request, SetattrValid
+from unionfs.core.attrs import Changes
+from unionfs.core.dialect import Feature
+from unionfs.core.handle import Handle
+from unionfs.core.node import Node
+from unionfs.core.readdir import DirEntry
+from unionfs.core.union import Union
+from unionfs.errors import error
+from unionfs.types import Kind, Owner, RenameFlags, XattrFlags
+
+DAY = 86_400
+FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
+
+_SMALLEST_DIRENT = 24
+_PLUS = len(protocol.NO_ENTRY)
+
+_DOT, _DOTDOT = 1, 2
+"""The cookies of the two entries that the union does not list."""
+
+
+class Dispatcher:
+    """Answers requests about one union; see `answer`.
+
+    `flags` are what INIT has settled. Safe from several threads, but for FORGET.
+    """
+
+    def __init__(self, union: Union, lifetimes: Lifetimes = FOREVER) -> None:
+        self._union = union
+        self._lifetimes = lifetimes
+        self._ids = NodeIds(union)
+        self._files: Handles[Handle] = Handles()
+        self._clock = Clock()
+        self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
+
+    def answer(self, request: Request) -> bytes | None:
+        """The body of the reply; None where the protocol has no reply. Raises what the operation raises."""
+        handler = _HANDLERS.get(request.opcode)
+        if handler is None:
+            raise error(errno.ENOSYS)
+        return handler(self, request, *request.arguments)
+
+    def may_block(self, request: Request) -> bool:
+        """Whether answering may take long: data to copy up, or to put on stable storage."""
+        if request.opcode in _BLOCKING:
+            return True
+        if request.opcode == Opcode.WRITE:
+            return self._is_unwritten(self._files[request.arguments[0]].node)
+        if request.opcode == Opcode.SETATTR:
+            resized = request.arguments[0].valid & SetattrValid.SIZE
+            return self._is_unwritten(self._ids[request.nodeid]) and (
+                bool(resized) or not self._copies_metadata_alone
+            )
+        return not self._copies_metadata_alone and request.opcode in _COPYING
+
+    def close(self) -> None:
+        for handle in self._files.all():
+            handle.close()
+
+    def _is_unwritten(self, node: Node) -> bool:
+        return node.kind is Kind.FILE and (not node.upper or node.data is not None)
+
+    # Names
+
+    def _lookup(self, request: Request, name: bytes) -> bytes:
+        try:
+            return self._entry(self._union.lookup(self._ids[request.nodeid], _checked(name)))
+        except FileNotFoundError:
+            return protocol.negative_entry(self._lifetimes)
+
+    def _entry(self, node: Node) -> bytes:
+        """What tells the kernel of a node; it will say FORGET one day."""
+        stat = self._union.getattr(node)
+        return protocol.entry_out(self._ids.remember(node), stat, self._lifetimes)
+
+    def _forget(self, request: Request, count: int) -> None:
+        self._ids.forget(request.nodeid, count)
+
+    def _batch_forget(self, request: Request, forgets: list[tuple[int, int]]) -> None:
+        for nodeid, count in forgets:
+            self._ids.forget(nodeid, count)
+
+    def _readlink(self, request: Request) -> bytes:
+        return self._union.readlink(self._ids[request.nodeid])
+
+    def _mkdir(self, request: Request, mode: int, umask: int, name: bytes) -> bytes:
+        parent = self._ids[request.nodeid]
+        return self._entry(self._union.mkdir(parent, _checked(name), _s.S_IMODE(mode), _owner(request)))
+
+    def _mknod(self, request: Request, mode: int, rdev: int, umask: int, name: bytes) -> bytes:
+        parent = self._ids[request.nodeid]
+        device = protocol.decode_device(rdev)
+        return self._entry(self._union.mknod(parent, _checked(name), mode, device, _owner(request)))
+
+    def _symlink(self, request: Request, name: bytes, target: bytes) -> bytes:
+        parent = self._ids[request.nodeid]
+        return self._entry(self._union.symlink(parent, _checked(name), target, _owner(request)))
+
+    def _link(self, request: Request, nodeid: int, name: bytes) -> bytes:
+        node = self._ids[nodeid]
+        self._union.link(node, self._ids[request.nodeid], _checked(name))
+        return self._entry(node)
+
+    def _unlink(self, request: Request, name: bytes) -> bytes:
+        self._union.unlink(self._ids[request.nodeid], _checked(name))
+        return b""
+
+    def _rmdir(self, request: Request, name: bytes) -> bytes:
+        self._union.rmdir(self._ids[request.nodeid], _checked(name))
+        return b""
+
+    def _rename(self, request: Request, nodeid: int, name: bytes, new_name: bytes) -> bytes:
+        return self._rename2(request, nodeid, 0, name, new_name)
+
+    def _rename2(self, request: Request, nodeid: int, flags: int, name: bytes, new_name: bytes) -> bytes:
+        parent, new_parent = self._ids[request.nodeid], self._ids[nodeid]
+        self._union.rename(parent, _checked(name), new_parent, _checked(new_name), RenameFlags(flags))
+        return b""
+
+    # Attributes
+
+    def _getattr(self, request: Request, flags: int, fh: int) -> bytes:
+        return protocol.attr_out(self._union.getattr(self._ids[request.nodeid]), self._lifetimes)
+
+    def _setattr(self, request: Request, wanted: protocol.SetAttr) -> bytes:
+        node = self._ids[request.nodeid]
+        stat = self._union.setattr(node, self._changes(wanted))
+        if wanted.valid & SetattrValid.KILL_SUIDGID and self._drop_set_id(node):
+            stat = self._union.getattr(node)
+        return protocol.attr_out(stat, self._lifetimes)
+
+    def _changes(self, wanted: protocol.SetAttr) -> Changes:
+        valid = wanted.valid
+        return Changes(
+            mode=_s.S_IMODE(wanted.mode) if valid & SetattrValid.MODE else None,
+            uid=wanted.uid if valid & SetattrValid.UID else None,
+            gid=wanted.gid if valid & SetattrValid.GID else None,
+            size=wanted.size if valid & SetattrValid.SIZE else None,
+            atime_ns=self._time(valid, SetattrValid.ATIME, SetattrValid.ATIME_NOW, wanted.atime_ns),
+            mtime_ns=self._time(valid, SetattrValid.MTIME, SetattrValid.MTIME_NOW, wanted.mtime_ns),
+        )
+
+    def _time(self, valid: int, given: SetattrValid, now: SetattrValid, nanoseconds: int) -> int | None:
+        if valid & now:
+            return self._clock.now_ns()
+        return nanoseconds if valid & given else None
+
+    def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
+        return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
+
+    def _listxattr(self, request: Request, size: int) -> bytes:
+        names = self._union.listxattr(self._ids[request.nodeid])
+        return _sized(b"".join(name + b"\0" for name in names), size)
+
+    def _setxattr(self, request: Request, name: bytes, value: bytes, flags: int, ext_flags: int) -> bytes:
+        self._union.setxattr(self._ids[request.nodeid], name, value, XattrFlags(flags))
+        return b""
+
+    def _removexattr(self, request: Request, name: bytes) -> bytes:
+        self._union.removexattr(self._ids[request.nodeid], name)
+        return b""
+
+    def _statfs(self, request: Request) -> bytes:
+        return protocol.statfs_out(self._union.statfs())
+
+    # Files
+
+    def _open(self, request: Request, flags: int, open_flags: int) -> bytes:
+        node = self._ids[request.nodeid]
+        handle = self._union.open(node, access_of(flags))
+        if open_flags & protocol.OPEN_KILL_SUIDGID:
+            self._drop_set_id(node)
+        return protocol.open_out(self._files.add(handle), _OPENED)
+
+    def _create(
+        self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
+    ) -> bytes:
+        node, handle = self._union.create(
+            self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request)
+        )
+        entry = self._entry(node)
+        return entry + protocol.open_out(self._files.add(handle), _OPENED)
+
+    def _read(self, request: Request, fh: int, offset: int, size: int) -> bytes:
+        return self._files[fh].read(size, offset)
+
+    def _write(self, request: Request, fh: int, offset: int, data: memoryview, flags: int) -> bytes:
+        handle = self._files[fh]
+        size = handle.write(data, offset)
+        if flags & protocol.WRITE_KILL_SUIDGID:
+            self._drop_set_id(handle.node)
+        return protocol.written(size)
+
+    def _drop_set_id(self, node: Node) -> bool:
+        """What a write by a caller without CAP_FSETID does (inode(7)); the upper drops capabilities itself."""
+        mode = self._union.getattr(node).mode
+        kept = mode & ~_s.S_ISUID
+        if mode & _s.S_IXGRP:
+            kept &= ~_s.S_ISGID
+        if kept == mode:
+            return False
+        self._union.setattr(node, Changes(mode=_s.S_IMODE(kept)))
+        return True
+
+    def _release(self, request: Request, fh: int) -> bytes:
+        self._files.pop(fh).close()
+        return b""
+
+    def _fsync(self, request: Request, fh: int, flags: int) -> bytes:
+        self._files[fh].sync(bool(flags & protocol.FSYNC_FDATASYNC))
+        return b""
+
+    def _fsyncdir(self, request: Request, fh: int, flags: int) -> bytes:
+        self._union.sync()
+        return b""
+
+    def _syncfs(self, request: Request) -> bytes:
+        self._union.sync()
+        return b""
+
+    def _fallocate(self, request: Request, fh: int, offset: int, length: int, mode: int) -> bytes:
+        self._files[fh].fallocate(mode, offset, length)
+        return b""
+
+    def _lseek(self, request: Request, fh: int, offset: int, whence: int) -> bytes:
+        return protocol.lseek_out(self._files[fh].seek(offset, whence))
+
+    # Directories
+
+    def _readdir(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
+        directory = self._ids[request.nodeid]
+        reply = bytearray()
+        for entry in self._listing(directory, cookie, size // _SMALLEST_DIRENT + 1):
+            ino = entry.ino or self._ino(directory, entry.name)
+            packed = protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
+            if len(reply) + len(packed) > size:
+                break
+            reply += packed
+        return bytes(reply)
+
+    def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
+        directory = self._ids[request.nodeid]
+        reply = bytearray()
+        for entry in self._listing(directory, cookie, size // (_PLUS + _SMALLEST_DIRENT) + 1):
+            room = size - len(reply) - _PLUS
+            packed = protocol.dirent(entry.name, entry.ino or 1, entry.cookie, entry.kind)
+            if len(packed) > room:
+                break
+            reply += self._attributes(directory, entry) + packed
+        return bytes(reply)
+
+    def _listing(self, directory: Node, cookie: int, limit: int) -> list[DirEntry]:
+        dots: list[DirEntry] = []
+        if cookie < _DOT:
+            dots.append(DirEntry(b".", Kind.DIR, directory.ino, _DOT))
+        if cookie < _DOTDOT:
+            dots.append(DirEntry(b"..", Kind.DIR, self._parent_ino(directory), _DOTDOT))
+        return dots + self._union.readdir(directory, cookie, limit)
+
+    def _parent_ino(self, directory: Node) -> int:
+        try:
+            return self._union.parent(directory).ino
+        except FileNotFoundError:
+            return directory.ino  # the directory itself has been removed
+
+    def _ino(self, directory: Node, name: bytes) -> int:
+        try:
+            return self._union.lookup(directory, name).ino
+        except OSError:
+            return 1  # a number must be there; asking for the file will say what is wrong
+
+    def _attributes(self, directory: Node, entry: DirEntry) -> bytes:
+        if entry.cookie <= _DOTDOT:
+            return protocol.NO_ENTRY
+        try:
+            return self._entry(self._union.lookup(directory, entry.name))
+        except OSError:
+            return protocol.NO_ENTRY
+
+
+_OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
+
+_BLOCKING = frozenset(
+    {Opcode.FSYNC, Opcode.FSYNCDIR, Opcode.SYNCFS, Opcode.FALLOCATE, Opcode.COPY_FILE_RANGE}
+)
+
+_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.SETXATTR, Opcode.REMOVEXATTR})
+"""What copies data up where the dialect cannot say that only the metadata is there."""
+
+_HANDLERS: dict[int, Callable[..., bytes | None]] = {
+    Opcode.LOOKUP: Dispatcher._lookup,
+    Opcode.FORGET: Dispatcher._forget,
+    Opcode.BATCH_FORGET: Dispatcher._batch_forget,
+    Opcode.GETATTR: Dispatcher._getattr,
+    Opcode.SETATTR: Dispatcher._setattr,
+    Opcode.READLINK: Dispatcher._readlink,
+    Opcode.SYMLINK: Dispatcher._symlink,
+    Opcode.MKNOD: Dispatcher._mknod,
+    Opcode.MKDIR: Dispatcher._mkdir,
+    Opcode.UNLINK: Dispatcher._unlink,
+    Opcode.RMDIR: Dispatcher._rmdir,
+    Opcode.RENAME: Dispatcher._rename,
+    Opcode.RENAME2: Dispatcher._rename2,
+    Opcode.LINK: Dispatcher._link,
+    Opcode.OPEN: Dispatcher._open,
+    Opcode.CREATE: Dispatcher._create,
+    Opcode.READ: Dispatcher._read,
+    Opcode.WRITE: Dispatcher._write,
+    Opcode.RELEASE: Dispatcher._release,
+    Opcode.FSYNC: Dispatcher._fsync,
+    Opcode.FSYNCDIR: Dispatcher._fsyncdir,
+    Opcode.SYNCFS: Dispatcher._syncfs,
+    Opcode.FALLOCATE: Dispatcher._fallocate,
+    Opcode.LSEEK: Dispatcher._lseek,
+    Opcode.GETXATTR: Dispatcher._getxattr,
+    Opcode.LISTXATTR: Dispatcher._listxattr,
+    Opcode.SETXATTR: Dispatcher._setxattr,
+    Opcode.REMOVEXATTR: Dispatcher._removexattr,
+    Opcode.STATFS: Dispatcher._statfs,
+    Opcode.READDIR: Dispatcher._readdir,
+    Opcode.READDIRPLUS: Dispatcher._readdirplus,
+}
+
+
+def _checked(name: bytes) -> bytes:
+    """The kernel never sends such names; whoever else does gets what a file system would say."""
+    if name in (b"", b".", b"..") or b"/" in name:
+        raise error(errno.EINVAL, name)
+    return name
+
+
+def _owner(request: Request) -> Owner:
+    return Owner(request.uid, request.gid)
+
+
+def _sized(value: bytes, size: int) -> bytes:
+    """An xattr reply: the size alone where none is given, as getxattr(2) does."""
+    if size == 0:
+        return protocol.xattr_size(len(value))
+    if len(value) > size:
+        raise error(errno.ERANGE)
+    return value

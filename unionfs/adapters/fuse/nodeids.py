@@ -1,0 +1,55 @@
+"""The numbers by which the kernel speaks of nodes, and how often it has been told of each."""
+
+from __future__ import annotations
+
+import errno
+from threading import Lock
+
+from unionfs.adapters.fuse.protocol import ROOT_ID
+from unionfs.core.node import Node
+from unionfs.core.union import Union
+from unionfs.errors import error
+
+
+class NodeIds:
+    """Keeps a node for as long as the kernel knows it. A node's number is its address, which is its own."""
+
+    def __init__(self, union: Union) -> None:
+        self._union = union
+        self._lock = Lock()
+        self._nodes = {ROOT_ID: union.root}
+        self._counts: dict[int, int] = {ROOT_ID: 1}
+
+    def __getitem__(self, nodeid: int) -> Node:
+        """The node with this number; ESTALE where the kernel has forgotten it, or made it up."""
+        try:
+            return self._nodes[nodeid]
+        except KeyError:
+            raise error(errno.ESTALE) from None
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def remember(self, node: Node) -> int:
+        """The node's number, which the kernel is about to be told once more."""
+        if node is self._union.root:
+            return ROOT_ID
+        nodeid = id(node)
+        with self._lock:
+            self._nodes[nodeid] = node
+            self._counts[nodeid] = self._counts.get(nodeid, 0) + 1
+        return nodeid
+
+    def forget(self, nodeid: int, count: int) -> None:
+        """The kernel lets go of a node that it was told of `count` times."""
+        if nodeid == ROOT_ID:
+            return
+        with self._lock:
+            left = self._counts.get(nodeid, 0) - count
+            if left > 0:
+                self._counts[nodeid] = left
+                return
+            self._counts.pop(nodeid, None)
+            node = self._nodes.pop(nodeid, None)
+        if node is not None:
+            self._union.forget(node)

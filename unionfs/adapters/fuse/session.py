@@ -1,0 +1,129 @@
+"""The loop between /dev/fuse and the dispatcher.
+
+One thread reads requests and answers them on the spot. What may take long goes to
+workers, so that nobody waits for it who did not ask for it.
+"""
+
+from __future__ import annotations
+
+import errno
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from unionfs.adapters.fuse import protocol
+from unionfs.adapters.fuse.dispatch import Dispatcher
+from unionfs.adapters.fuse.protocol import InitFlags, MalformedError, Opcode, Request
+from unionfs.adapters.fuse.wire import errno_of
+
+MAX_WRITE = 1 << 20
+MAX_REQUEST = MAX_WRITE + protocol.BUFFER_HEADROOM
+WORKERS = 8
+BACKGROUND = 64
+"""How many requests the kernel may have under way that nobody waits for (readahead)."""
+
+_WANTED = (
+    InitFlags.ASYNC_READ
+    | InitFlags.ATOMIC_O_TRUNC
+    | InitFlags.BIG_WRITES
+    | InitFlags.DO_READDIRPLUS
+    | InitFlags.ASYNC_DIO
+    | InitFlags.PARALLEL_DIROPS
+    | InitFlags.MAX_PAGES
+    | InitFlags.CACHE_SYMLINKS
+    | InitFlags.NO_OPENDIR_SUPPORT
+    | InitFlags.EXPLICIT_INVAL_DATA
+    | InitFlags.HANDLE_KILLPRIV_V2
+    | InitFlags.SETXATTR_EXT
+    | InitFlags.INIT_EXT
+)
+
+_LARGE = 4096
+"""From this many bytes on, joining a reply to its header costs more than a vector write."""
+
+_WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT, Opcode.NOTIFY_REPLY)
+
+
+class Channel(Protocol):
+    """Where requests come from and replies go to; see `device.Device`."""
+
+    def receive(self) -> memoryview | None: ...
+    def send(self, *parts: bytes) -> None: ...
+
+
+class Session:
+    """Serves one mount until it is unmounted."""
+
+    def __init__(self, channel: Channel, dispatcher: Dispatcher) -> None:
+        self._channel = channel
+        self._dispatcher = dispatcher
+        self._workers = ThreadPoolExecutor(WORKERS, "unionfs")
+        self.flags = InitFlags(0)
+
+    def serve(self) -> None:
+        """Answer requests until the mount is gone."""
+        try:
+            while (buffer := self._channel.receive()) is not None:
+                self._handle(buffer)
+        finally:
+            self._workers.shutdown()
+            self._dispatcher.close()
+
+    def _handle(self, buffer: memoryview) -> None:
+        try:
+            request = protocol.parse(buffer)
+        except MalformedError:
+            unique = protocol.unique_of(buffer)
+            if unique is not None:
+                self._channel.send(protocol.reply_error(unique, errno.EINVAL))
+            return
+        if request.opcode == Opcode.INIT:
+            self._init(request)
+        elif self._blocks(request):
+            self._workers.submit(self._answer, _kept(request))
+        else:
+            self._answer(request)
+
+    def _blocks(self, request: Request) -> bool:
+        try:
+            return self._dispatcher.may_block(request)
+        except OSError:
+            return False  # it will fail in the same way, at once
+
+    def _answer(self, request: Request) -> None:
+        try:
+            body = self._dispatcher.answer(request)
+        except Exception as failure:  # noqa: BLE001 - a request that fails must not end the mount
+            body = None
+            number = errno_of(failure)
+            if request.opcode not in _WITHOUT_REPLY:
+                self._channel.send(protocol.reply_error(request.unique, number))
+            return
+        if body is None:
+            return
+        if len(body) < _LARGE:
+            self._channel.send(protocol.reply(request.unique, body))
+        else:
+            self._channel.send(protocol.reply_header(request.unique, len(body)), body)
+
+    def _init(self, request: Request) -> None:
+        major, minor, readahead, offered = request.arguments
+        if major != protocol.MAJOR or minor < protocol.OLDEST_MINOR:
+            self._channel.send(protocol.reply_error(request.unique, errno.EPROTO))
+            return
+        self.flags = InitFlags(offered & _WANTED)
+        body = protocol.init_out(
+            min(minor, protocol.MINOR),
+            max(readahead, MAX_WRITE),
+            self.flags,
+            MAX_WRITE,
+            background=BACKGROUND,
+        )
+        self._channel.send(protocol.reply(request.unique, body))
+
+
+def _kept(request: Request) -> Request:
+    """The request with its data copied, for the buffer is about to be used again."""
+    if request.opcode != Opcode.WRITE:
+        return request
+    fh, offset, data, flags = request.arguments
+    return request._replace(arguments=(fh, offset, bytes(data), flags))
