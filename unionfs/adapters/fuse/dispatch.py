@@ -209,7 +209,7 @@ class Dispatcher:
         return protocol.written(size)
 
     def _drop_set_id(self, node: Node) -> bool:
-        """What a write by a caller without CAP_FSETID does (inode(7)); the upper drops capabilities itself."""
+        """What a write without CAP_FSETID does (inode(7)); capabilities the upper drops by itself."""
         mode = self._union.getattr(node).mode
         kept = mode & ~_s.S_ISUID
         if mode & _s.S_IXGRP:

@@ -1,0 +1,36 @@
+"""Fixtures that mount: a hung mount is killed, and none is left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mounts import HANGS_AFTER, Mount
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Mount]:
+    """Directories for a union that the test mounts itself."""
+    mount = Mount(tmp_path)
+    watchdog = threading.Timer(HANGS_AFTER, mount.kill)
+    watchdog.start()
+    yield mount
+    watchdog.cancel()
+    mount.discard()
+
+
+@pytest.fixture
+def mounted(prepared: Mount) -> Callable[..., Path]:
+    """Fill the lower layer with files (name to content) and mount; the mountpoint."""
+
+    def fill_and_mount(files: dict[str, bytes] | None = None) -> Path:
+        for name, content in (files or {}).items():
+            path = prepared.lower / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        prepared.mount()
+        return prepared.merged
+
+    return fill_and_mount

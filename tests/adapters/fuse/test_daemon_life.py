@@ -1,0 +1,209 @@
+"""How a mount begins and ends: readiness, waiting, signals, crashes, privileges."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mounts import COMMAND, HANGS_AFTER, Mount, unionfs
+
+from unionfs.adapters.fuse import records
+from unionfs.adapters.mountinfo import mounted_at
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_mount_answers_once_the_command_has_returned(prepared: Mount) -> None:
+    (prepared.lower / "f").write_bytes(b"here")
+    prepared.mount()
+    assert (prepared.merged / "f").read_bytes() == b"here"
+    assert prepared.merged.stat().st_dev != prepared.lower.stat().st_dev
+
+
+def test_the_daemon_does_not_hold_the_commands_output(prepared: Mount) -> None:
+    # `unionfs` reads stdout and stderr to their end, which a daemon that keeps them would put off.
+    done = unionfs("mount", "-o", prepared.words, prepared.merged)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_relative_paths_and_a_source_before_the_mountpoint(prepared: Mount) -> None:
+    (prepared.lower / "f").touch()
+    words = "rw,lowerdir=lower,upperdir=upper,workdir=work,,volatile"
+    subprocess.run(
+        [*COMMAND, "mount", "overlay", "merged", "-o", words], cwd=prepared.merged.parent, check=True
+    )
+    assert os.listdir(prepared.merged) == ["f"]
+
+
+def test_read_only_without_an_upper_and_with_ro(prepared: Mount) -> None:
+    for words in (f"lowerdir={prepared.lower}", f"{prepared.words},ro"):
+        assert unionfs("mount", "-o", words, prepared.merged).returncode == 0
+        with pytest.raises(OSError, match="Read-only"):
+            (prepared.merged / "f").touch()
+        prepared.unmount()
+
+
+def test_mountpoints_and_layers_may_have_any_name(prepared: Mount, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xff a:b,c\\d=e\n\xc3\xa9")
+    for directory in (tmp_path / odd, tmp_path / odd / "lower"):
+        directory.mkdir()
+    prepared.merged = tmp_path / odd / "m"
+    prepared.merged.mkdir()
+    (tmp_path / odd / "lower/f").touch()
+    lower = str(tmp_path / odd / "lower").replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+    done = unionfs("mount", "-o", f"lowerdir={lower}", prepared.merged)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.listdir(prepared.merged) == ["f"]
+    prepared.unmount()
+    assert not mounted_at(str(prepared.merged))
+
+
+def test_mounts_are_listed_with_their_layers(prepared: Mount) -> None:
+    prepared.mount()
+    lines = [line for line in unionfs("mount").stdout.splitlines() if str(prepared.merged) in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{prepared.upper}:{prepared.lower} on {prepared.merged}")
+
+
+def test_umount_waits_until_the_daemon_has_finished(prepared: Mount) -> None:
+    for _ in range(3):
+        prepared.mount()
+        (prepared.merged / "f").write_bytes(b"x" * 1_000_000)
+        prepared.unmount()
+        assert records.find(str(prepared.merged)) is None
+        assert (prepared.upper / "f").stat().st_size == 1_000_000
+
+
+def test_a_busy_mount_is_not_unmounted_unless_lazily(prepared: Mount) -> None:
+    prepared.mount()
+    daemon = prepared.pid
+    with (prepared.merged / "f").open("wb", 0) as file:
+        done = unionfs("umount", prepared.merged)
+        assert done.returncode == 1
+        assert done.stderr == f"unionfs umount: {prepared.merged}: Device or resource busy\n"
+        assert unionfs("umount", "-l", prepared.merged).returncode == 0
+        assert os.listdir(prepared.merged) == []
+        file.write(b"still")
+    eventually(lambda: not os.path.exists(f"/proc/{daemon}"))
+    assert (prepared.upper / "f").read_bytes() == b"still"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_mount(prepared: Mount, number: signal.Signals) -> None:
+    prepared.mount()
+    (prepared.merged / "f").write_bytes(b"x")
+    record = records.find(str(prepared.merged))
+    assert record is not None
+    os.kill(record.pid, number)
+    records.wait_until_gone(record)
+    assert mounted_at(str(prepared.merged)) is None
+    assert (prepared.upper / "f").read_bytes() == b"x"
+
+
+def test_the_next_mount_recovers_a_killed_daemons_mountpoint(prepared: Mount) -> None:
+    prepared.mount()
+    (prepared.merged / "f").write_bytes(b"kept")
+    prepared.kill()
+    with pytest.raises(OSError, match="Transport endpoint is not connected"):
+        os.listdir(prepared.merged)
+    prepared.mount()
+    assert (prepared.merged / "f").read_bytes() == b"kept"
+
+
+def test_umount_recovers_a_killed_daemons_mountpoint(prepared: Mount) -> None:
+    prepared.mount()
+    prepared.kill()
+    prepared.unmount()
+    assert mounted_at(str(prepared.merged)) is None
+    assert os.listdir(prepared.merged) == []
+    assert str(prepared.merged) not in unionfs("mount").stdout
+
+
+def test_foreground_stays_until_it_is_unmounted(prepared: Mount) -> None:
+    command = [*COMMAND, "mount", "-f", "-o", prepared.words, str(prepared.merged)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        eventually(lambda: mounted_at(str(prepared.merged)) is not None)
+        (prepared.merged / "f").touch()
+        assert process.poll() is None
+        prepared.unmount()
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_devices_and_set_id_bits_work_for_root(prepared: Mount) -> None:
+    prepared.mount()
+    os.mknod(prepared.merged / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    (prepared.merged / "null").write_bytes(b"gone")
+    assert not os.statvfs(prepared.merged).f_flag & (os.ST_NOSUID | os.ST_NODEV)
+
+
+@pytest.fixture
+def ours() -> Iterator[Mount]:
+    """Directories that belong to nobody, and /dev/fuse for everybody, as udev sets it up."""
+    os.chmod("/dev/fuse", 0o666)
+    with tempfile.TemporaryDirectory(prefix="unionfs-test-") as directory:
+        os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
+        mount = Mount(Path(directory))
+        for path in Path(directory).iterdir():
+            os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        yield mount
+        subprocess.run(["umount", "-l", str(mount.merged)], check=False, capture_output=True)
+
+
+def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as nobody, who may not be able to read this Python: it is loaded before."""
+    script = f"""
+import ctypes, os, sys, fuse
+from unionfs.adapters.fuse import mounting
+from unionfs.cli import main, target
+os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
+ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root
+sys.exit(main.main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANGS_AFTER)
+
+
+def test_an_unprivileged_user_can_mount_change_and_unmount(
+    ours: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours.lower.parent / "runtime"))
+    (ours.lower / "f").write_bytes(b"lower")
+    mounted = as_nobody("mount", "-o", ours.words, ours.merged)
+    assert (mounted.returncode, mounted.stderr) == (0, "")
+    script = f"cd {ours.merged} && rm f && mkdir d && echo x > d/f && chmod 640 d/f && cat d/f"
+    setpriv = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+    changed = subprocess.run([*setpriv, "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (changed.stdout, changed.stderr) == ("x\n", "")
+    diff = as_nobody("diff", ours.merged)
+    assert (diff.stdout, diff.stderr) == ("A /d\nA /d/f\nD /f\n", "")
+    unmounted = as_nobody("umount", ours.merged)
+    assert (unmounted.returncode, unmounted.stderr) == (0, "")
+    assert mounted_at(str(ours.merged)) is None
+    assert (ours.upper / "d/f").stat().st_uid == NOBODY.pw_uid
+
+
+def test_where_mounting_is_refused_one_line_says_why(ours: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours.lower.parent / "runtime"))
+    os.chown(ours.merged, 0, 0)
+    done = as_nobody("mount", "-o", ours.words, ours.merged)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no write access to mountpoint" in done.stderr
+    assert os.listdir(ours.lower.parent / "runtime/unionfs") == []

@@ -1,0 +1,62 @@
+"""Option words: a table from what is typed to what is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from unionfs.adapters.options import Options, parse
+from unionfs.errors import ConfigError
+
+UNDERSTOOD = [
+    ([], Options()),
+    (["lowerdir=/a"], Options(lowers=("/a",))),
+    (["lowerdir=/a:/b:rel"], Options(lowers=("/a", "/b", "rel"))),
+    (["lowerdir=/a,upperdir=u,workdir=w"], Options(("/a",), "u", "w")),
+    (["lowerdir=/a", "upperdir=u", "workdir=w"], Options(("/a",), "u", "w")),
+    (["lowerdir=/a,upperdir=u,workdir=w,,volatile,"], Options(("/a",), "u", "w")),
+    ([r"lowerdir=/a\:b:/c\,d:/e\\f"], Options(("/a:b", "/c,d", "/e\\f"))),
+    ([r"lowerdir=/a,upperdir=/u\:1\,2\\3"], Options(("/a",), "/u:1,2\\3")),
+    (["lowerdir=/a=b"], Options(("/a=b",))),
+    (["lowerdir=/a,lowerdir=/b"], Options(("/b",))),
+    (["lowerdir+=/a:b", "lowerdir+=/c"], Options(("/a:b", "/c"))),
+    (["lowerdir=/\udcff"], Options(("/\udcff",))),
+    (["lowerdir=/a\\"], Options(("/a",))),
+    (["rw,nodev,suid"], Options(mount_words=("rw", "nodev", "suid"))),
+    (["ro"], Options(mount_words=("ro",))),
+    (["userxattr,allow_other"], Options(userxattr=True, allow_other=True)),
+    (["xino=on,index=off,redirect_dir=follow,metacopy=on,nfs_export=off"], Options()),
+    (["private,relatime,defaults"], Options()),
+    (["dialect=aufs,fsname=box"], Options(dialect="aufs", fsname="box")),
+]
+
+REFUSED = [
+    ("colour=red", "unknown option: colour=red"),
+    ("upperdri=/u", "unknown option: upperdri=/u"),
+    ("quick", "unknown option: quick"),
+    ("lowerdir", "unknown option: lowerdir"),
+    ("lowerdir=", "empty lower layer in lowerdir="),
+    ("lowerdir=/a:", "empty lower layer in lowerdir=/a:"),
+    ("lowerdir=:/a", "empty lower layer in lowerdir=:/a"),
+    ("lowerdir=/a::/b", "empty lower layer in lowerdir=/a::/b"),
+    ("upperdir=", "empty option: upperdir="),
+    ("index=maybe", "option cannot be met: index=maybe"),
+    ("nfs_export=on", "option cannot be met: nfs_export=on"),
+    ("redirect_dir=nofollow", "option cannot be met: redirect_dir=nofollow"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options"), UNDERSTOOD)
+def test_words_are_understood(arguments: list[str], options: Options) -> None:
+    assert parse(arguments) == options
+
+
+@pytest.mark.parametrize(("argument", "message"), REFUSED)
+def test_a_bad_word_is_named(argument: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(["lowerdir=/a", argument])
+    assert str(refusal.value) == message
+
+
+def test_read_only_is_what_mount_calls_ro() -> None:
+    assert parse(["ro"]).read_only
+    assert not parse(["rw"]).read_only

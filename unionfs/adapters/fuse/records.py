@@ -1,0 +1,128 @@
+"""What is mounted: one small file a mount, locked by its daemon for as long as that lives.
+
+So a record that nobody locks is a dead daemon's, whatever became of its process number.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.options import Options
+from unionfs.errors import ConfigError
+
+
+class Record(NamedTuple):
+    """One mount. `options` are absolute; `image` is the reference that was mounted, if any."""
+
+    mountpoint: str
+    options: Options
+    image: str | None
+    pid: int
+
+
+def runtime_directory() -> str:
+    """Where this user's records and daemons' logs are, made where missing.
+
+    `ConfigError` where another user has taken its place.
+    """
+    path = _runtime_path()
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if os.stat(path).st_uid != os.geteuid():
+        raise ConfigError(f"{path}: belongs to another user")
+    return path
+
+
+def _runtime_path() -> str:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base:
+        return os.path.join(base, "unionfs")
+    return "/run/unionfs" if os.geteuid() == 0 else f"/tmp/unionfs-{os.geteuid()}"
+
+
+@contextmanager
+def published(record: Record) -> Iterator[None]:
+    """Show `record` to others; it disappears at the end, or is dead when this process is."""
+    path = os.path.join(runtime_directory(), f"{record.pid}.json")
+    fd = os.open(path + ".new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        os.write(fd, json.dumps(record._asdict() | {"options": record.options._asdict()}).encode())
+        os.rename(path + ".new", path)
+        try:
+            yield
+        finally:
+            os.unlink(path)
+    finally:
+        os.close(fd)
+
+
+def living() -> list[Record]:
+    """The records of all mounts whose daemon lives, oldest first. Dead ones are cleaned away."""
+    directory = runtime_directory()
+    with os.scandir(directory) as entries:
+        paths = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(".json")]
+    records = [_read(path) for _, path in sorted(paths)]
+    return [record for record in records if record is not None]
+
+
+def find(mountpoint: str) -> Record | None:
+    """The record of the living mount on `mountpoint`, an absolute path without symbolic links."""
+    found = [record for record in living() if record.mountpoint == mountpoint]
+    return found[-1] if found else None
+
+
+def of(path: str) -> Record | None:
+    """The record of the living mount on `path`, or of the one whose upper directory is `path`."""
+    path = os.path.realpath(path)
+    on_it = [record for record in living() if record.options.upper and _is_same(record.options.upper, path)]
+    return find(path) or next(iter(on_it), None)
+
+
+def wait_until_gone(record: Record) -> None:
+    """Return once the daemon has let go of its record: everything is on disk and nothing in use by then."""
+    try:
+        fd = os.open(os.path.join(runtime_directory(), f"{record.pid}.json"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _is_same(directory: str, path: str) -> bool:
+    return os.path.realpath(directory) == path
+
+
+def _read(path: str) -> Record | None:
+    try:
+        with open(path, "rb") as file:
+            record = _parse(file.read())
+            if _is_locked(file.fileno()):
+                return record
+        os.unlink(path)
+        drop_empty(log_path(os.path.dirname(path), record.pid))
+    except FileNotFoundError:  # a daemon that has just ended
+        pass
+    return None
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _parse(text: bytes) -> Record:
+    fields = json.loads(text)
+    words = fields.pop("options")
+    sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
+    return Record(options=Options(**words | sequences), **fields)

@@ -1,0 +1,20 @@
+"""What goes over the wire when an operation fails."""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+_log = logging.getLogger(__name__)
+
+
+def errno_of(failure: Exception) -> int:
+    """The errno that answers a request which raised `failure`.
+
+    An `OSError` is the outcome of an operation. Anything else is a fault of ours: it is
+    logged with its traceback, the request is answered with EIO and the daemon lives on.
+    """
+    if isinstance(failure, OSError) and failure.errno:
+        return failure.errno
+    _log.error("a request failed", exc_info=failure)
+    return errno.EIO

@@ -1,0 +1,80 @@
+"""From layers as a caller names them to an open `Union`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+
+from unionfs.adapters.memory.names import AnyPath
+from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.store import Store
+from unionfs.core.union import Union
+from unionfs.dialects import detect
+from unionfs.dialects.overlay import OverlayDialect
+from unionfs.errors import ConfigError
+from unionfs.layers.memory import MemoryStore
+from unionfs.types import Stat
+
+# What concerns directories of this host is imported where one is given: it brings ctypes and
+# takes as long to load as all the rest.
+
+LayerLike = AnyPath | Store | Layer
+UpperLike = AnyPath | MemoryStore | UpperLayer
+
+
+def opened(
+    lowers: Sequence[LayerLike], upper: UpperLike | None, work: AnyPath | None, read_only: bool
+) -> AbstractContextManager[Union]:
+    """The union that `UnionFS` describes. Raises `ConfigError` for arguments that contradict each other."""
+    if read_only and upper is not None:
+        raise ConfigError("a read-only union has no upper layer")
+    if isinstance(upper, (str, bytes, os.PathLike)):
+        return _over_directory(lowers, upper, work)
+    if work is not None:
+        raise ConfigError("only an upper directory has a work directory")
+    layers = [_lower(lower) for lower in lowers]
+    return closing(Union(layers, None if read_only else _upper(upper, layers)))
+
+
+def _over_directory(
+    lowers: Sequence[LayerLike], upper: AnyPath, work: AnyPath | None
+) -> AbstractContextManager[Union]:
+    from unionfs.adapters import stack
+    from unionfs.adapters.options import Options
+
+    paths = [os.fsdecode(lower) for lower in lowers if isinstance(lower, (str, bytes, os.PathLike))]
+    layers = [_lower(lower) for lower in lowers]
+    writable = Options(upper=os.fsdecode(upper), work=None if work is None else os.fsdecode(work))
+    stack.check(writable._replace(lowers=tuple(paths)), image=layers)
+    return stack.opened(writable, layers)
+
+
+def _lower(given: LayerLike) -> Layer:
+    if isinstance(given, Layer):
+        return given
+    if isinstance(given, (str, bytes, os.PathLike)):
+        from unionfs.adapters import stack
+        from unionfs.adapters.options import Options
+
+        (layer,) = stack.lower_layers(Options(lowers=(os.fsdecode(given),)))
+        return layer
+    return Layer(given, detect(given, OverlayDialect()))
+
+
+def _upper(given: MemoryStore | UpperLayer | None, lowers: Sequence[Layer]) -> UpperLayer:
+    if isinstance(given, UpperLayer):
+        return given
+    store = _with_root_of(lowers) if given is None else given
+    return UpperLayer(store, OverlayDialect(), MemoryStore("work", beside=store))
+
+
+def _with_root_of(lowers: Sequence[Layer]) -> MemoryStore:
+    """An empty store whose root looks like that of the top-most lower, which it will hide."""
+    store = MemoryStore("changes")
+    if lowers:
+        root: Stat = lowers[0].store.stat(b"")
+        store.chown(b"", root.uid, root.gid)
+        store.chmod(b"", root.mode & 0o7777)
+        store.utimens(b"", root.atime_ns, root.mtime_ns)
+    return store

@@ -1,0 +1,151 @@
+"""Mount options: from overlayfs's option words to what they ask for. Pure.
+
+The words and their escapes are overlayfs's (linux, Documentation/filesystems/overlayfs.rst,
+fs/overlayfs/params.c): commas separate words, colons separate lower layers, a backslash
+protects either of them and itself. An empty word is skipped, as mount(8) and podman send them;
+an empty lower layer is refused, as overlayfs does.
+
+What overlayfs makes a choice and this project always does (stable inode numbers, hard
+links that stay links, redirects, metadata-only copies) is accepted and changes nothing;
+a choice that cannot be met is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from unionfs.errors import ConfigError
+
+
+class Options(NamedTuple):
+    """What the option words ask for. Paths are of this host, undecodable bytes as surrogates (PEP 383)."""
+
+    lowers: tuple[str, ...] = ()
+    """Top-most first."""
+    upper: str | None = None
+    work: str | None = None
+    dialect: str | None = None
+    """How marks are written in every layer beneath the upper; None: detected in each of them."""
+    userxattr: bool = False
+    allow_other: bool = False
+    fsname: str | None = None
+    mount_words: tuple[str, ...] = ()
+    """What mount(2) itself understands, such as ``nodev``."""
+
+    @property
+    def read_only(self) -> bool:
+        return "ro" in self.mount_words
+
+
+_FOR_MOUNT = {
+    *("ro", "rw", "dev", "nodev", "suid", "nosuid", "exec", "noexec"),
+    *("atime", "noatime", "sync", "async", "dirsync"),
+}
+
+_WITHOUT_EFFECT = {
+    *("defaults", "volatile", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
+    *("relatime", "norelatime", "strictatime", "nodiratime", "lazytime"),
+    *("private", "rprivate", "shared", "rshared", "slave", "rslave", "user", "nouser", "users"),
+}
+
+_CHOICES = {
+    "xino": {"on", "off", "auto"},
+    "index": {"on", "off"},
+    "redirect_dir": {"on", "off", "follow"},
+    "metacopy": {"on", "off"},
+    "nfs_export": {"off"},
+    "verity": {"off"},
+    "uuid": {"on", "off", "null", "auto"},
+}
+"""Words with a value that changes nothing here. A value that is not listed cannot be met."""
+
+_PATHS = {"upperdir": "upper", "workdir": "work"}
+_TEXTS = {"dialect", "fsname"}
+_FLAGS = {"userxattr", "allow_other"}
+
+
+def parse(arguments: Iterable[str]) -> Options:
+    """What the arguments of all ``-o`` ask for together; the last word wins.
+
+    `ConfigError` names a word that is unknown or cannot be met.
+    """
+    options = Options()
+    for word in _words(arguments):
+        options = _take(options, word)
+    return options
+
+
+def _words(arguments: Iterable[str]) -> Iterator[str]:
+    for argument in arguments:
+        yield from filter(None, _split(argument, ","))
+
+
+def _take(options: Options, word: str) -> Options:
+    name, equals, value = word.partition("=")
+    if not equals:
+        return _take_flag(options, word)
+    if name == "lowerdir":
+        return options._replace(lowers=_lowers(value))
+    if name == "lowerdir+":
+        return options._replace(lowers=(*options.lowers, value))
+    if name in _PATHS:
+        return _with(options, _PATHS[name], _not_empty(name, _unescape(value)))
+    if name in _TEXTS:
+        return _with(options, name, _unescape(value))
+    _check_choice(name, value)
+    return options
+
+
+def _take_flag(options: Options, word: str) -> Options:
+    if word in _FOR_MOUNT:
+        return options._replace(mount_words=(*options.mount_words, word))
+    if word in _FLAGS:
+        return _with(options, word, True)
+    if word not in _WITHOUT_EFFECT:
+        raise ConfigError(f"unknown option: {word}")
+    return options
+
+
+def _with(options: Options, field: str, value: str | bool) -> Options:
+    changes: dict[str, Any] = {field: value}
+    return options._replace(**changes)
+
+
+def _check_choice(name: str, value: str) -> None:
+    if name not in _CHOICES:
+        raise ConfigError(f"unknown option: {name}={value}")
+    if value not in _CHOICES[name]:
+        raise ConfigError(f"option cannot be met: {name}={value}")
+
+
+def _lowers(value: str) -> tuple[str, ...]:
+    lowers = tuple(_unescape(part) for part in _split(value, ":"))
+    if "" in lowers:
+        raise ConfigError(f"empty lower layer in lowerdir={value}")
+    return lowers
+
+
+def _not_empty(name: str, value: str) -> str:
+    if not value:
+        raise ConfigError(f"empty option: {name}=")
+    return value
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """The parts between separators that no backslash protects; backslashes are kept."""
+    parts = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == separator:
+            parts.append("")
+        elif character == "\\":
+            parts[-1] += character + next(characters, "")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _unescape(text: str) -> str:
+    characters = iter(text)
+    return "".join(next(characters, "") if character == "\\" else character for character in characters)

@@ -1,0 +1,257 @@
+"""From options to a union over directories of this host.
+
+Every check comes before the first change on disk; each is a `ConfigError` that names
+the culprit. An upper and its work directory are locked (flock(2)) for as long as the
+union is open, so that no two unions write to one upper.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+
+from unionfs.adapters.mountinfo import mounts
+from unionfs.adapters.options import Options
+from unionfs.core.apply import discard
+from unionfs.core.dialect import Dialect
+from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.union import Union
+from unionfs.dialects import by_name, detect
+from unionfs.dialects.overlay import OverlayDialect, Whiteouts
+from unionfs.errors import ConfigError
+from unionfs.layers.host import HostStore
+from unionfs.layers.host.probe import Abilities, probe
+from unionfs.layers.memory import MemoryStore
+
+_KEPT_IN_WORK = {"work", "index"}
+"""What overlayfs, and we, leave behind in a work directory."""
+
+_Identity = tuple[int, int]
+
+
+def check(options: Options, mountpoint: str, image: Sequence[Layer] = ()) -> None:
+    """Raise `ConfigError` where layers and mountpoint do not fit together. Changes nothing.
+
+    `image` are layers beneath those that `options` name.
+    """
+    if not options.lowers and not image:
+        raise ConfigError("no lower layer: lowerdir= or an image is needed")
+    for lower in options.lowers:
+        _check_directory("lowerdir", lower)
+    if options.upper is not None:
+        _check_writable(options)
+    _check_mountpoint(options, mountpoint)
+
+
+def absolute(options: Options) -> Options:
+    """The same options, whatever the current directory will be."""
+    return options._replace(
+        lowers=tuple(map(os.path.abspath, options.lowers)),
+        upper=options.upper and os.path.abspath(options.upper),
+        work=options.work and os.path.abspath(options.work),
+    )
+
+
+@contextmanager
+def opened(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
+    """The union that checked `options` describe, locked against others; `ConfigError` where it is in use."""
+    with ExitStack() as held:
+        upper = None
+        if options.upper is not None and options.work is not None:
+            held.enter_context(_lock("upperdir", options.upper))
+            held.enter_context(_lock("workdir", options.work))
+            dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
+            work = _store("workdir", options.work, writable=True)
+            upper = UpperLayer(_store("upperdir", options.upper, writable=True), dialect, work)
+        with closing(Union((*_lower_layers(options), *image), upper)) as union:
+            yield union
+
+
+@contextmanager
+def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
+    """The union as it is at the moment, for `Union.diff`: nothing is written, another may have it mounted.
+
+    Its work directory is in memory, because opening a union empties it.
+    """
+    upper = None
+    if options.upper is not None:
+        store = _store("upperdir", options.upper)
+        upper = UpperLayer(store, _upper_dialect(options, options.upper), MemoryStore("work"))
+    with closing(Union((*_lower_layers(options), *image), upper)) as union:
+        yield union
+
+
+def _lower_layers(options: Options) -> Iterator[Layer]:
+    for path in options.lowers:
+        store = _store("lowerdir", path)
+        yield Layer(store, _lower_dialect(options, store))
+
+
+def _lower_dialect(options: Options, store: HostStore) -> Dialect:
+    privileged = _privileged(options)
+    if options.dialect is not None:
+        return by_name(options.dialect, privileged=privileged)
+    return detect(store, by_name("overlay", privileged=privileged))
+
+
+def _upper_dialect(options: Options, path: str) -> Dialect:
+    """overlayfs's, or AuFS's where the file system has no extended attributes for it."""
+    privileged = _privileged(options)
+    namespace = "trusted" if privileged else "user"
+    return by_name("overlay" if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
+
+
+def _fitted(dialect: Dialect, abilities: Abilities) -> Dialect:
+    """The dialect in the form that can be written here."""
+    if not isinstance(dialect, OverlayDialect):
+        return dialect
+    whiteouts = Whiteouts.DEVICE if abilities.whiteout_devices else Whiteouts.XATTR
+    return replace(dialect, whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
+
+
+def _abilities(work: str) -> Abilities:
+    """Tried in the part of the work directory that holds nothing of value, with what a crash left there."""
+    scratch = os.path.join(work, "work")
+    os.makedirs(scratch, exist_ok=True)
+    os.chmod(scratch, 0o700)  # overlayfs leaves it without any permission
+    with closing(_store("workdir", scratch, writable=True)) as store:
+        for name, _ in store.scan(b""):
+            discard(store, name)
+        return probe(store)
+
+
+def _privileged(options: Options) -> bool:
+    """Whether ``trusted.*`` xattrs can be used: they belong to the first user namespace (xattr(7))."""
+    with open("/proc/self/uid_map") as ids:
+        first_namespace = ids.read().split() == ["0", "0", "4294967295"]
+    return os.geteuid() == 0 and first_namespace and not options.userxattr
+
+
+def _has_xattrs(path: str, namespace: str) -> bool:
+    try:
+        os.getxattr(path, f"{namespace}.overlay.opaque")
+    except OSError as failure:
+        return failure.errno != errno.EOPNOTSUPP
+    return True
+
+
+def _store(option: str, path: str, *, writable: bool = False) -> HostStore:
+    try:
+        return HostStore(os.fsencode(path), writable=writable)
+    except OSError as failure:
+        raise _refusal(option, path, failure.strerror) from failure
+
+
+# Checks
+
+
+def _check_writable(options: Options) -> None:
+    upper, work = options.upper, options.work
+    assert upper is not None
+    _check_directory("upperdir", upper)
+    if work is None:
+        raise ConfigError(f"upperdir={upper} needs a workdir")
+    _check_directory("workdir", work)
+    _check_apart(options.lowers, upper, work)
+    if os.stat(upper).st_dev != os.stat(work).st_dev:
+        raise _refusal("workdir", work, f"not on the file system of upperdir={upper}")
+    strangers = sorted(set(os.listdir(work)) - _KEPT_IN_WORK)
+    if strangers:
+        raise _refusal("workdir", work, f"not empty, it holds {strangers[0]}")
+    for name, path in (("upperdir", upper), ("workdir", work)):
+        _check_permission(name, path)
+        _check_kernel(name, path)
+
+
+def _check_directory(option: str, path: str) -> None:
+    try:
+        os.listdir(path)
+    except OSError as failure:
+        raise _refusal(option, path, failure.strerror) from failure
+
+
+def _check_apart(lowers: Sequence[str], upper: str, work: str) -> None:
+    if _overlap(upper, work):
+        raise _refusal("workdir", work, f"overlaps upperdir={upper}")
+    for lower in lowers:
+        for name, path in (("upperdir", upper), ("workdir", work)):
+            if _overlap(lower, path):
+                raise _refusal(name, path, f"overlaps lowerdir={lower}")
+
+
+def _check_permission(option: str, path: str) -> None:
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise _refusal(option, path, "not writable")
+
+
+def _check_mountpoint(options: Options, mountpoint: str) -> None:
+    _check_directory("mountpoint", mountpoint)
+    layers = [("lowerdir", path) for path in options.lowers]
+    layers += [
+        (name, path) for name, path in (("upperdir", options.upper), ("workdir", options.work)) if path
+    ]
+    for name, path in layers:
+        if _identity(path) in _ancestry(mountpoint):
+            raise _refusal("mountpoint", mountpoint, f"is in its own layer {name}={path}")
+
+
+def _check_kernel(option: str, path: str) -> None:
+    """An overlayfs mounted by the kernel says which upper and work directories it uses."""
+    for mount in mounts():
+        used = mount.option(option) if mount.type == "overlay" else None
+        if used is not None and _same(used, path):
+            raise _refusal(option, path, f"in use by the overlay on {mount.mountpoint}")
+
+
+@contextmanager
+def _lock(option: str, path: str) -> Iterator[None]:
+    """flock(2) on a directory; a process that dies lets go of it."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not _is_ours(fd):
+            raise _refusal(option, path, "in use by another mount")
+        yield
+    finally:
+        os.close(fd)
+
+
+def _is_ours(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _overlap(one: str, other: str) -> bool:
+    return _identity(one) in _ancestry(other) or _identity(other) in _ancestry(one)
+
+
+def _ancestry(path: str) -> set[_Identity]:
+    """A directory and all that it is in, known by device and inode number (so that bind mounts count too)."""
+    path = os.path.realpath(path)
+    identities = {_identity(path)}
+    while path != "/":
+        path = os.path.dirname(path)
+        identities.add(_identity(path))
+    return identities
+
+
+def _identity(path: str) -> _Identity:
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return _identity(one) == _identity(other)
+    except OSError:  # a path of another time or namespace
+        return False
+
+
+def _refusal(option: str, path: str, reason: str | None) -> ConfigError:
+    return ConfigError(f"{option}={path}: {reason}")

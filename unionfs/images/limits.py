@@ -1,0 +1,25 @@
+"""How much of an image is believed before it is called hostile."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Upper bounds, each inclusive. Sizes are bytes.
+
+    The ratio of uncompressed to compressed bytes is looked at only once `ratio_from`
+    bytes have come out: small archives of zeros are common and harmless.
+    """
+
+    entries: int = 2_000_000
+    depth: int = 256
+    path: int = 4095  # PATH_MAX without its NUL
+    extended_header: int = 1 << 20
+    total: int = 256 << 30
+    ratio: int = 500
+    ratio_from: int = 1 << 30
+    document: int = 4 << 20  # a manifest, an index or a configuration: what registries allow
+
+
+DEFAULT_LIMITS = Limits()
