@@ -33,7 +33,7 @@ _KEPT_IN_WORK = {"work", "index"}
 _Identity = tuple[int, int]
 
 
-def check(options: Options, mountpoint: str, image: Sequence[Layer] = ()) -> None:
+def check(options: Options, mountpoint: str | None = None, image: Sequence[Layer] = ()) -> None:
     """Raise `ConfigError` where layers and mountpoint do not fit together. Changes nothing.
 
     `image` are layers beneath those that `options` name.
@@ -44,7 +44,8 @@ def check(options: Options, mountpoint: str, image: Sequence[Layer] = ()) -> Non
         _check_directory("lowerdir", lower)
     if options.upper is not None:
         _check_writable(options)
-    _check_mountpoint(options, mountpoint)
+    if mountpoint is not None:
+        _check_mountpoint(options, mountpoint)
 
 
 def absolute(options: Options) -> Options:
@@ -67,7 +68,7 @@ def opened(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
             work = _store("workdir", options.work, writable=True)
             upper = UpperLayer(_store("upperdir", options.upper, writable=True), dialect, work)
-        with closing(Union((*_lower_layers(options), *image), upper)) as union:
+        with closing(Union((*lower_layers(options), *image), upper)) as union:
             yield union
 
 
@@ -81,11 +82,12 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
     if options.upper is not None:
         store = _store("upperdir", options.upper)
         upper = UpperLayer(store, _upper_dialect(options, options.upper), MemoryStore("work"))
-    with closing(Union((*_lower_layers(options), *image), upper)) as union:
+    with closing(Union((*lower_layers(options), *image), upper)) as union:
         yield union
 
 
-def _lower_layers(options: Options) -> Iterator[Layer]:
+def lower_layers(options: Options) -> Iterator[Layer]:
+    """The lower directories that checked `options` name, top-most first."""
     for path in options.lowers:
         store = _store("lowerdir", path)
         yield Layer(store, _lower_dialect(options, store))

@@ -33,6 +33,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
     parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    parser.add_argument(
+        "--transport",
+        choices=("auto", "native", "fusepy"),
+        default="auto",
+        help="native: on /dev/fuse; fusepy: through libfuse 2 (default: native where it can be)",
+    )
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.set_defaults(run=run)
 
@@ -46,7 +52,14 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args)
     reference, mountpoint = _places(args.places, options)
     image, layers = image_layers(reference) if reference else (None, [])
-    mounting.mount(mountpoint, options, image=image, image_layers=layers, foreground=args.foreground)
+    mounting.mount(
+        mountpoint,
+        options,
+        image=image,
+        image_layers=layers,
+        transport=args.transport,
+        foreground=args.foreground,
+    )
     return 0
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from mounts import HANGS_AFTER, Mount
 
+from unionfs.adapters.fuse import transports
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[Mount]:
-    """Directories for a union that the test mounts itself."""
-    mount = Mount(tmp_path)
+
+@pytest.fixture(params=[transports.NATIVE, transports.FUSEPY])
+def prepared(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mount]:
+    """Directories for a union that the test mounts itself, over each transport."""
+    mount = Mount(tmp_path, request.param)
     watchdog = threading.Timer(HANGS_AFTER, mount.kill)
     watchdog.start()
     yield mount

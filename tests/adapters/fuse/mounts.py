@@ -29,9 +29,13 @@ def unionfs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 class Mount:
-    """One union in a directory of its own: ``lower``, ``upper``, ``work``, and the mountpoint ``merged``."""
+    """One union in a directory of its own: ``lower``, ``upper``, ``work``, and the mountpoint ``merged``.
 
-    def __init__(self, directory: Path) -> None:
+    `transport` is a name of `unionfs.adapters.fuse.transports`.
+    """
+
+    def __init__(self, directory: Path, transport: str) -> None:
+        self.transport = transport
         self.lower, self.upper = directory / "lower", directory / "upper"
         self.work, self.merged = directory / "work", directory / "merged"
         for path in (self.lower, self.upper, self.work, self.merged):
@@ -48,7 +52,7 @@ class Mount:
         return record.pid
 
     def mount(self, *arguments: str) -> None:
-        done = unionfs("mount", "-o", self.words, *arguments, self.merged)
+        done = unionfs("mount", "--transport", self.transport, "-o", self.words, *arguments, self.merged)
         assert (done.returncode, done.stderr) == (0, "")
 
     def unmount(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from mounts import COMMAND, HANGS_AFTER, Mount, unionfs
 
-from unionfs.adapters.fuse import records
+from unionfs.adapters.fuse import records, transports
 from unionfs.adapters.mountinfo import mounted_at
 
 NOBODY = pwd.getpwnam("nobody")
@@ -154,13 +154,13 @@ def test_devices_and_set_id_bits_work_for_root(prepared: Mount) -> None:
     assert not os.statvfs(prepared.merged).f_flag & (os.ST_NOSUID | os.ST_NODEV)
 
 
-@pytest.fixture
-def ours() -> Iterator[Mount]:
+@pytest.fixture(params=[transports.NATIVE, transports.FUSEPY])
+def ours(request: pytest.FixtureRequest) -> Iterator[Mount]:
     """Directories that belong to nobody, and /dev/fuse for everybody, as udev sets it up."""
     os.chmod("/dev/fuse", 0o666)
     with tempfile.TemporaryDirectory(prefix="unionfs-test-") as directory:
         os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
-        mount = Mount(Path(directory))
+        mount = Mount(Path(directory), request.param)
         for path in Path(directory).iterdir():
             os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
         yield mount
@@ -186,7 +186,7 @@ def test_an_unprivileged_user_can_mount_change_and_unmount(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours.lower.parent / "runtime"))
     (ours.lower / "f").write_bytes(b"lower")
-    mounted = as_nobody("mount", "-o", ours.words, ours.merged)
+    mounted = as_nobody("mount", "--transport", ours.transport, "-o", ours.words, ours.merged)
     assert (mounted.returncode, mounted.stderr) == (0, "")
     script = f"cd {ours.merged} && rm f && mkdir d && echo x > d/f && chmod 640 d/f && cat d/f"
     setpriv = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
@@ -203,7 +203,7 @@ def test_an_unprivileged_user_can_mount_change_and_unmount(
 def test_where_mounting_is_refused_one_line_says_why(ours: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours.lower.parent / "runtime"))
     os.chown(ours.merged, 0, 0)
-    done = as_nobody("mount", "-o", ours.words, ours.merged)
+    done = as_nobody("mount", "--transport", ours.transport, "-o", ours.words, ours.merged)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no write access to mountpoint" in done.stderr
     assert os.listdir(ours.lower.parent / "runtime/unionfs") == []

@@ -19,28 +19,47 @@ from unionfs.errors import UnionError
 
 PATH = "/dev/fuse"
 
-_MS_NOSUID = 2
-_MS_NODEV = 4
-_MS_RDONLY = 1
+_SETS = {
+    "ro": 1,
+    "nosuid": 2,
+    "nodev": 4,
+    "noexec": 8,
+    "sync": 16,
+    "dirsync": 128,
+    "noatime": 1024,
+}
+"""mount(2)'s flags by their option words."""
+
+_CLEARS = {"rw": 1, "suid": 2, "dev": 4, "exec": 8, "async": 16, "atime": 1024}
 
 _HELPERS = ("fusermount3", "fusermount")
 
 
 def mount(
-    mountpoint: str, *, source: str, subtype: str, read_only: bool, allow_other: bool, privileged: bool
+    mountpoint: str, *, source: str, subtype: str, words: Sequence[str], read_only: bool, allow_other: bool
 ) -> int:
-    """Mount on `mountpoint`; the descriptor that speaks for the mount. `UnionError` says why it failed."""
+    """Mount on `mountpoint`; the descriptor that speaks for the mount. `UnionError` says why it failed.
+
+    `words` are those that mount(2) itself understands, such as ``nodev``; the last of a pair wins.
+    """
+    words = [*(["ro"] if read_only else []), *words]
     shared = ["default_permissions", *(["allow_other"] if allow_other else [])]
     if os.geteuid() == 0:
-        return _mount_directly(mountpoint, source, subtype, shared, read_only, trusted=privileged)
-    words = [*shared, f"fsname={_escaped(source)}", f"subtype={subtype}", *(["ro"] if read_only else [])]
-    return _mount_by_helper(mountpoint, words)
+        return _mount_directly(mountpoint, source, subtype, shared, _flags(words))
+    names = [f"fsname={_escaped(source)}", f"subtype={subtype}"]
+    return _mount_by_helper(mountpoint, [*shared, *names, *words])
 
 
-def _mount_directly(
-    mountpoint: str, source: str, subtype: str, shared: Sequence[str], read_only: bool, *, trusted: bool
-) -> int:
-    """mount(2); `trusted` honours set-id bits and devices, which the first user namespace's root may."""
+def _flags(words: Sequence[str]) -> int:
+    flags = 0
+    for word in words:
+        flags |= _SETS.get(word, 0)
+        flags &= ~_CLEARS.get(word, 0)
+    return flags
+
+
+def _mount_directly(mountpoint: str, source: str, subtype: str, shared: Sequence[str], flags: int) -> int:
+    """mount(2)"""
     try:
         fd = os.open(PATH, os.O_RDWR | os.O_CLOEXEC)
     except OSError as failure:
@@ -49,7 +68,6 @@ def _mount_directly(
     data = ",".join(
         [f"fd={fd}", f"rootmode={mode:o}", f"user_id={os.getuid()}", f"group_id={os.getgid()}", *shared]
     )
-    flags = (0 if trusted else _MS_NOSUID | _MS_NODEV) | (_MS_RDONLY if read_only else 0)
     libc = ctypes.CDLL(None, use_errno=True)
     arguments = map(os.fsencode, (source, mountpoint, f"fuse.{subtype}"))
     if libc.mount(*arguments, ctypes.c_ulong(flags), os.fsencode(data)):

@@ -259,11 +259,12 @@ class Dispatcher:
         directory = self._ids[request.nodeid]
         reply = bytearray()
         for entry in self._listing(directory, cookie, size // (_PLUS + _SMALLEST_DIRENT) + 1):
-            room = size - len(reply) - _PLUS
-            packed = protocol.dirent(entry.name, entry.ino or 1, entry.cookie, entry.kind)
-            if len(packed) > room:
+            if len(reply) + _PLUS + protocol.dirent_size(entry.name) > size:
                 break
-            reply += self._attributes(directory, entry) + packed
+            node = None if entry.cookie <= _DOTDOT else self._child(directory, entry.name)
+            reply += self._entry(node) if node else protocol.NO_ENTRY
+            ino = node.ino if node else entry.ino or 1
+            reply += protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
         return bytes(reply)
 
     def _listing(self, directory: Node, cookie: int, limit: int) -> list[DirEntry]:
@@ -280,19 +281,16 @@ class Dispatcher:
         except FileNotFoundError:
             return directory.ino  # the directory itself has been removed
 
-    def _ino(self, directory: Node, name: bytes) -> int:
+    def _child(self, directory: Node, name: bytes) -> Node | None:
+        """What a listed name stands for; None where it is gone or broken, which asking for it will tell."""
         try:
-            return self._union.lookup(directory, name).ino
+            return self._union.lookup(directory, name)
         except OSError:
-            return 1  # a number must be there; asking for the file will say what is wrong
+            return None
 
-    def _attributes(self, directory: Node, entry: DirEntry) -> bytes:
-        if entry.cookie <= _DOTDOT:
-            return protocol.NO_ENTRY
-        try:
-            return self._entry(self._union.lookup(directory, entry.name))
-        except OSError:
-            return protocol.NO_ENTRY
+    def _ino(self, directory: Node, name: bytes) -> int:
+        node = self._child(directory, name)
+        return node.ino if node else 1
 
 
 _OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH

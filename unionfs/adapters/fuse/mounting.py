@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 
 from unionfs.adapters import stack
-from unionfs.adapters.fuse import daemon, portable, records
+from unionfs.adapters.fuse import daemon, records, transports
+from unionfs.adapters.fuse.detaching import detach
 from unionfs.adapters.mountinfo import MountInfo, mounted_at
 from unionfs.adapters.options import Options
 from unionfs.core.layer import Layer
 from unionfs.errors import UnionError
 
 TYPE = "fuse.unionfs"
-
-_MNT_DETACH = 2
-_UMOUNT_PROGRAMS = ("fusermount3", "fusermount")
 
 
 def mount(
@@ -28,6 +23,7 @@ def mount(
     *,
     image: str | None = None,
     image_layers: Sequence[Layer] = (),
+    transport: str = transports.AUTO,
     foreground: bool = False,
 ) -> None:
     """Mount the union that `options` describe, above the layers of an image if one is given.
@@ -40,13 +36,13 @@ def mount(
     _recover(mountpoint)
     _check_free(mountpoint)
     stack.check(options, mountpoint, image_layers)
-    library = portable.library()
+    serve_union = transports.choose(transport)
 
     def serve(ready: Callable[[], None]) -> None:
         record = records.Record(mountpoint, options, image, os.getpid())
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
         with records.published(record), stack.opened(options, image_layers) as union:
-            portable.serve(library, union, mountpoint, options, ready)
+            serve_union(union, mountpoint, options, ready)
 
     if foreground:
         daemon.in_foreground(serve)
@@ -65,7 +61,7 @@ def unmount(mountpoint: str, *, lazy: bool = False) -> None:
     if not _is_ours(mounted):
         raise UnionError(f"{mountpoint}: not a unionfs mount")
     record = records.find(mountpoint)
-    _detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
+    detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
     if record is not None and not lazy:
         records.wait_until_gone(record)
 
@@ -73,7 +69,7 @@ def unmount(mountpoint: str, *, lazy: bool = False) -> None:
 def _recover(mountpoint: str) -> None:
     """Take away what a killed daemon left on a mountpoint."""
     while _is_stale(mountpoint) and _is_ours(mounted_at(mountpoint)):
-        _detach(mountpoint, lazy=True)
+        detach(mountpoint, lazy=True)
 
 
 def _check_free(mountpoint: str) -> None:
@@ -91,27 +87,3 @@ def _is_stale(mountpoint: str) -> bool:
 
 def _is_ours(mounted: MountInfo | None) -> bool:
     return mounted is not None and mounted.type == TYPE
-
-
-def _detach(mountpoint: str, *, lazy: bool) -> None:
-    if os.geteuid() == 0:
-        _umount2(mountpoint, _MNT_DETACH if lazy else 0)
-    else:
-        _fusermount(mountpoint, lazy=lazy)
-
-
-def _umount2(mountpoint: str, flags: int) -> None:
-    """umount2(2)"""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(mountpoint), flags):
-        raise UnionError(f"{mountpoint}: {os.strerror(ctypes.get_errno())}")
-
-
-def _fusermount(mountpoint: str, *, lazy: bool) -> None:
-    program = next(filter(None, map(shutil.which, _UMOUNT_PROGRAMS)), None)
-    if program is None:
-        raise UnionError(f"{mountpoint}: neither {' nor '.join(_UMOUNT_PROGRAMS)} is installed")
-    command = [program, "-u", *(["-z"] if lazy else []), "--", mountpoint]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise UnionError(f"{mountpoint}: {done.stderr.strip()}")

@@ -445,6 +445,12 @@ def dirent(name: bytes, ino: int, cookie: int, kind: Kind) -> bytes:
     return packed + bytes(-len(packed) % _DIRENT_ALIGN)
 
 
+def dirent_size(name: bytes) -> int:
+    """The length of `dirent` for this name."""
+    size = _DIRENT.size + len(name)
+    return size + -size % _DIRENT_ALIGN
+
+
 def init_out(minor: int, readahead: int, flags: int, max_write: int, *, background: int) -> bytes:
     """The answer to INIT. `max_write` in bytes; passthrough, where in `flags`, may be one level deep."""
     depth = 1 if flags & InitFlags.PASSTHROUGH else 0

@@ -7,6 +7,7 @@ workers, so that nobody waits for it who did not ask for it.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -53,9 +54,13 @@ class Channel(Protocol):
 class Session:
     """Serves one mount until it is unmounted."""
 
-    def __init__(self, channel: Channel, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, channel: Channel, dispatcher: Dispatcher, ready: Callable[[], None] = lambda: None
+    ) -> None:
+        """`ready` is called once the kernel's first request has been answered."""
         self._channel = channel
         self._dispatcher = dispatcher
+        self._ready = ready
         self._workers = ThreadPoolExecutor(WORKERS, "unionfs")
         self.flags = InitFlags(0)
 
@@ -119,6 +124,7 @@ class Session:
             background=BACKGROUND,
         )
         self._channel.send(protocol.reply(request.unique, body))
+        self._ready()
 
 
 def _kept(request: Request) -> Request:

@@ -1,0 +1,55 @@
+"""The transport of our own: no libfuse, requests straight from /dev/fuse."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from unionfs.adapters.fuse import detaching
+from unionfs.adapters.fuse.device import PATH, Device, mount
+from unionfs.adapters.fuse.dispatch import Dispatcher
+from unionfs.adapters.fuse.session import MAX_REQUEST, Session
+from unionfs.adapters.options import Options
+from unionfs.core.union import Union
+
+
+def is_possible() -> bool:
+    """Whether there is a /dev/fuse that this process, or fusermount on its behalf, can open."""
+    return os.access(PATH, os.F_OK)
+
+
+def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], None]) -> None:
+    """Mount `union` and answer until it is unmounted, or until SIGTERM, SIGINT or SIGHUP unmounts it.
+
+    `ready` is called once the kernel has begun to talk to us. `UnionError` says why mounting failed.
+    """
+    privileged = os.geteuid() == 0
+    device = Device(
+        mount(
+            mountpoint,
+            source=options.fsname or "unionfs",
+            subtype="unionfs",
+            words=options.mount_words,
+            read_only=union.upper is None,
+            allow_other=privileged or options.allow_other,
+        ),
+        MAX_REQUEST,
+    )
+    _unmount_on_signals(mountpoint)
+    try:
+        Session(device, Dispatcher(union), ready).serve()
+    finally:
+        device.close()
+
+
+def _unmount_on_signals(mountpoint: str) -> None:
+    """Unmount from a thread: unmounting may ask the file system, which is served by the one interrupted."""
+
+    def unmount(signum: int, frame: FrameType | None) -> None:
+        threading.Thread(target=detaching.detach, args=(mountpoint,), kwargs={"lazy": True}).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, unmount)
