@@ -74,15 +74,13 @@ def opened(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
 
 @contextmanager
 def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
-    """The union as it is at the moment, for `Union.diff`: nothing is written, another may have it mounted.
-
-    Its work directory is in memory, because opening a union empties it.
-    """
+    """The union as it is at the moment, to look at: nothing is written, another may have it mounted."""
     upper = None
     if options.upper is not None:
         store = _store("upperdir", options.upper)
-        upper = UpperLayer(store, _upper_dialect(options, options.upper), MemoryStore("work"))
-    with closing(Union((*lower_layers(options), *image), upper)) as union:
+        work = _store("workdir", options.work) if options.work else MemoryStore("work")
+        upper = UpperLayer(store, _upper_dialect(options, options.upper), work)
+    with closing(Union((*lower_layers(options), *image), upper, inspect=True)) as union:
         yield union
 
 

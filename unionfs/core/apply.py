@@ -29,7 +29,7 @@ from unionfs.core.steps import (
     SyncFile,
 )
 from unionfs.core.store import WritableStore
-from unionfs.types import Access, File, Kind
+from unionfs.types import Access, File, Kind, RenameFlags
 
 
 class Build:
@@ -41,6 +41,7 @@ class Build:
     def __init__(self, upper: UpperLayer) -> None:
         self._upper = upper
         self._made: list[At] = []
+        self._exchanged: list[Move] = []
         self._files: dict[At, File] = {}
 
     def run(self, steps: Steps) -> None:
@@ -57,23 +58,29 @@ class Build:
         self.run(plan.build)
         self.run(plan.commit)
         self._made.clear()
+        self._exchanged.clear()
         for step in plan.tidy:
-            try:
-                _RUN[type(step)](self, step)
-            except OSError:
-                pass  # nothing that a reader sees depends on it
+            self._try(step)
         kept = self._files.pop(keep, None) if keep else None
         self._close()
         return kept
 
     def undo(self) -> None:
+        """Exchange back what was exchanged, then remove what was made."""
         self._close()
+        for exchange in reversed(self._exchanged):
+            self._try(exchange)
         for at in reversed(self._made):
-            try:
-                discard(self._upper.tree(at), at.path)
-            except OSError:
-                pass  # the work tree is emptied at the next mount
+            self._try(Discard(at))
         self._made.clear()
+        self._exchanged.clear()
+
+    def _try(self, step: Step) -> None:
+        """Run a step whose failure is nobody's error: the work tree is emptied at the next mount."""
+        try:
+            _RUN[type(step)](self, step)
+        except OSError:
+            pass
 
     def file(self, at: At) -> File:
         """The file made at `at`, open for reading and writing."""
@@ -140,6 +147,8 @@ class Build:
         self._upper.tree(step.source).rename(
             step.source.path, self._upper.tree(step.at), step.at.path, step.flags
         )
+        if step.flags is RenameFlags.EXCHANGE:
+            self._exchanged.append(step)
         if step.source in self._files:
             self._files[step.at] = self._files.pop(step.source)
 

@@ -25,8 +25,10 @@ def set_attributes(state: State, node: Node, changes: Changes) -> None:
     raise_node(state, node, changes.size)
     with state.lock:
         plan = change(state.nodes.home(node), state.nodes.stat(node), changes)
-        state.publish_locked(plan)
-        node.stat = None
+        try:
+            state.publish_locked(plan)
+        finally:
+            node.stat = None
 
 
 def list_xattrs(state: State, node: Node) -> list[bytes]:

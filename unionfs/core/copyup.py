@@ -99,18 +99,25 @@ def raise_name_locked(state: State, entry: Entry) -> None:
         return
     node = state.nodes.of(entry)
     raise_dir_locked(state, entry.directory)
-    count_links_locked(state, node, node.extra_links - 1)
     path = state.nodes.path_of(entry)
     state.publish_locked(Plan(commit=(Link(state.nodes.home(node), upper(path)),)))
     _copied_name(state, entry)
     node.stat = None
+    count_links_locked(state, node, node.extra_links - 1)
 
 
 def count_links_locked(state: State, node: Node, extra: int) -> None:
-    """Remember by how many links the union's count differs from the store's, for good where it is marked."""
+    """Remember by how many links the union's count differs from the store's, for good where it is marked.
+
+    Always done last: a count that is too high after a crash is harmless, while one that is
+    too low would have the copy thrown away before its last name is gone.
+    """
     node.extra_links = extra
     if node.upper and node.marks.links is not None:
-        state.mark_locked(node, node.marks._replace(links=Links(extra)))
+        marks = node.marks._replace(links=Links(extra))
+        at = state.nodes.home(node)
+        state.publish_locked(Plan(tidy=state.dialect.mark(at, node.marks, marks)))
+        node.marks = marks
 
 
 # Carrying it out
@@ -157,14 +164,17 @@ def _complete(state: State, node: Node, size: int) -> None:
         file = state.writable.tree(at).open(at.path, Access.READ | Access.WRITE)
     try:
         _copy_data(state, place, file, min(size, stat.size))
+        with state.lock:
+            state.publish_locked(plans.complete(state.nodes.home(node), node.marks, state.dialect, stat))
+            node.marks = node.marks._replace(metacopy=False, redirect=None)
+            node.data, node.stat = None, None
+            _hand_over(node, file)
     except BaseException:
         file.close()
+        with state.lock:
+            state.publish_locked(plans.incomplete(at, stat))
+            node.stat = None
         raise
-    with state.lock:
-        state.publish_locked(plans.complete(state.nodes.home(node), node.marks, state.dialect, stat))
-        node.marks = node.marks._replace(metacopy=False, redirect=None)
-        node.data, node.stat = None, None
-        _hand_over(node, file)
 
 
 def _copy_data(state: State, place: Place, target: File, size: int) -> None:
@@ -184,7 +194,7 @@ def _marks_locked(state: State, node: Node, stat: Stat, *, metacopy: bool) -> Ma
     redirect = b"/" + node.below if metacopy else None
     links = None
     if origin is not None and origin.handle and _has_lower_names(node, stat):
-        links = Links(_links_left(node, stat))
+        links = Links(_links_left(node, stat) + 1)  # until the copy has its name beside the index
     return Marks(origin=origin, metacopy=metacopy, redirect=redirect, links=links)
 
 
@@ -192,15 +202,29 @@ def _publish_locked(
     state: State, node: Node, build: Build, temp: At, stat: Stat, marks: Marks, data: Place | None
 ) -> None:
     """Show a finished copy under the node's name; or only keep it, if it has lost its names meanwhile."""
-    if node.names:
-        file = _show_locked(state, node, build, temp, stat)
-    else:
-        node.aside = temp
-        node.extra_links = -1
-        file = build.publish(Plan(), keep=temp)
+    try:
+        if node.names:
+            file = _show_locked(state, node, build, temp, stat)
+        else:
+            file = _keep_locked(node, build, temp)
+    except BaseException:
+        build.undo()
+        raise
     node.upper, node.marks, node.data, node.stat = True, marks, data, None
+    if marks.links is not None:
+        count_links_locked(state, node, node.extra_links)
     if file is not None:
         _hand_over(node, file)
+
+
+def _keep_locked(node: Node, build: Build, temp: At) -> File | None:
+    """Leave a finished copy in the work tree, for those who have the file open; ENOENT if nobody has."""
+    if node.files is None:
+        raise error(errno.ENOENT)
+    file = build.publish(Plan(), keep=temp)
+    node.aside = temp
+    node.extra_links = -1
+    return file
 
 
 def _show_locked(state: State, node: Node, build: Build, temp: At, stat: Stat) -> File | None:
@@ -217,6 +241,7 @@ def _show_locked(state: State, node: Node, build: Build, temp: At, stat: Stat) -
     _copied_name(state, entry)
     parent.stat = None
     if index is not None:
+        state.workdir.add(index)
         node.aside = index
         node.extra_links = _links_left(node, stat)
         node.upper = True
@@ -230,7 +255,7 @@ def _index_locked(state: State, node: Node, stat: Stat) -> At | None:
         return None
     layer, path = node.lowers[0]
     handle = state.lowers[layer].store.handle(path)
-    return state.workdir.add(handle) if handle else state.temp()
+    return state.workdir.index(handle) if handle else state.temp()
 
 
 def _has_lower_names(node: Node, stat: Stat) -> bool:

@@ -11,7 +11,7 @@ from unionfs.core.node import Node, OpenFiles
 from unionfs.core.remove import forget_aside_locked
 from unionfs.core.state import State
 from unionfs.errors import error
-from unionfs.types import Access, File, Kind
+from unionfs.types import Access, File, Kind, Stat
 
 _NOT_OPENED = {Kind.DIR: errno.EISDIR, Kind.SYMLINK: errno.ELOOP}
 
@@ -51,6 +51,10 @@ class SharedFile:
     def truncate(self, size: int) -> None:
         set_attributes(self._state, self.node, Changes(size=size))
 
+    def stat(self) -> Stat:
+        with self._state.lock:
+            return self._state.nodes.stat(self.node)
+
     def release(self) -> None:
         """One handle less."""
         with self._state.lock:
@@ -68,8 +72,18 @@ def open_node(state: State, node: Node, access: Access) -> Handle:
         raise error(_NOT_OPENED.get(node.kind, errno.ENXIO))
     if access & Access.TRUNCATE:
         set_attributes(state, node, Changes(size=0))
+    if _is_cut_short(state, node):
+        raise_node(state, node, EVERYTHING)
     with state.lock:
         return _open_locked(state, node, access)
+
+
+def _is_cut_short(state: State, node: Node) -> bool:
+    """Whether a crash came between cutting a copy without data short and saying that its data is there."""
+    with state.lock:
+        if not node.upper or node.data is None or node.files is not None:
+            return False
+        return state.nodes.stat(node).size < state.nodes.lower_stat(node.data).size
 
 
 def open_made_locked(state: State, node: Node, file: File | None) -> Handle:
@@ -93,5 +107,5 @@ def _open_data_locked(state: State, node: Node, access: Access) -> File:
     place = state.nodes.data_place(node)
     if place is not None:
         return state.lowers[place.layer].store.open(place.path, access)
-    at = state.nodes.home(node)
-    return state.writable.tree(at).open(at.path, access)
+    store, path, _dialect = state.nodes.store_of(node)
+    return store.open(path, access)

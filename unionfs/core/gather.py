@@ -108,11 +108,22 @@ class Gatherer:
         """Where the layers beneath `layer` hold what a redirect found in it names."""
         if not redirect.startswith(b"/"):
             return self._named([place for place in parent if place.layer > layer], redirect)
-        *directories, name = redirect[1:].split(b"/")
-        stack: list[Place] = self._roots(layer + 1)
+        return self._absolute(redirect[1:], layer + 1)
+
+    def _absolute(self, path: bytes, first: int) -> Iterator[Place]:
+        """Where the layers from `first` on may hold what they together show at `path`."""
+        *directories, name = path.split(b"/")
+        stack = self._roots(first)
         for component in directories:
             stack = list(self._merging(self._named(stack, component), stack))
         return self._named(stack, name)
+
+    def shown_at(self, path: bytes) -> Place | None:
+        """The top-most place of what the lowers alone show at `path`."""
+        for place in self._absolute(path, 0):
+            if _stat_or_none(self.lowers[place.layer].store, place.path) is not None:
+                return place
+        return None
 
     def _named(self, parents: Iterable[Place], name: bytes) -> Iterator[Place]:
         for parent in parents:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.core.node import Node
 from unionfs.errors import error
-from unionfs.types import Access, File
+from unionfs.types import Access, File, Stat
 
 if TYPE_CHECKING:
     from unionfs.core.files import SharedFile
@@ -61,6 +61,10 @@ class Handle:
         """The next data or hole from `offset` on (`SEEK_DATA`, `SEEK_HOLE`); ENXIO past the end."""
         self._need(Access.READ | Access.WRITE)
         return self._shared.readable().seek(offset, whence)
+
+    def stat(self) -> Stat:
+        """The file's attributes, also when it has lost its last name."""
+        return self._shared.stat()
 
     def sync(self, data_only: bool = False) -> None:
         """Return once what was written is on stable storage."""

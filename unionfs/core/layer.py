@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from unionfs.core.dialect import Dialect
 from unionfs.core.steps import At, Tree
 from unionfs.core.store import Store, WritableStore
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """A read-only layer."""
 
     store: Store
@@ -21,8 +20,7 @@ class Layer:
         return self.store.name
 
 
-@dataclass(frozen=True, slots=True)
-class UpperLayer:
+class UpperLayer(NamedTuple):
     """The writable layer. `work` is on the same file system as `store`, so that one rename publishes."""
 
     store: WritableStore

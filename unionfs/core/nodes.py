@@ -6,7 +6,7 @@ Nothing here takes a lock: the union's is held by every caller.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Origin
@@ -35,6 +35,7 @@ class Nodes:
         self._upper = upper
         self._workdir = workdir
         self._numbers = InodeNumbers()
+        self._hard_links: dict[int, Mapping[int, Sequence[bytes]]] = {}
         self._linked: WeakValueDictionary[tuple[int, int], Node] = WeakValueDictionary()
         self.gather = Gatherer(lowers, upper)
         self._devices = self._register_devices()
@@ -144,6 +145,8 @@ class Nodes:
             assert self._upper is not None
             at = self.home(node)
             return self._upper.tree(at), at.path, self._upper.dialect
+        if not node.lowers:
+            raise error(errno.ENOENT)
         layer, path = node.lowers[0]
         return self._lowers[layer].store, path, self._lowers[layer].dialect
 
@@ -159,7 +162,7 @@ class Nodes:
         elif node.extra_links:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)
         if node.marks.metacopy and node.data is not None:
-            stat = stat._replace(blocks=self._lower_stat(node.data).blocks)
+            stat = stat._replace(blocks=self.lower_stat(node.data).blocks)
         if node.files is None or not node.files.writable:
             node.stat = stat
         return stat
@@ -170,12 +173,15 @@ class Nodes:
             layer, path = place = node.lowers[0]
             marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, self.stat(node))
             if marks.metacopy:
+                if not node.names:
+                    raise error(errno.ENOENT)
                 entry = node.names[0]
                 place = self.gather.data_beneath(marks, layer, entry.directory.lowers, entry.name)
             node.data = place
         return node.data
 
-    def _lower_stat(self, place: Place) -> Stat:
+    def lower_stat(self, place: Place) -> Stat:
+        """What the layer itself says of a lower place."""
         return self._lowers[place.layer].store.stat(place.path)
 
     # Making nodes
@@ -202,8 +208,8 @@ class Nodes:
     def _lower_file(self, entry: Entry) -> Node:
         held = entry.directory.lowers[entry.where[0]]
         place = Place(held.layer, join(held.path, entry.name))
-        stat = self._lower_stat(place)
-        node = self._linked_lower(place, stat) if stat.nlink > 1 else self._from_lower(place, stat)
+        stat = self.lower_stat(place)
+        node = self._linked_lower(entry, place, stat) if stat.nlink > 1 else self._from_lower(place, stat)
         node.below = join(entry.directory.below, entry.name)
         return node
 
@@ -212,13 +218,26 @@ class Nodes:
         node.stat = stat._replace(ino=node.ino, dev=0)
         return node
 
-    def _linked_lower(self, place: Place, stat: Stat) -> Node:
+    def _linked_lower(self, entry: Entry, place: Place, stat: Stat) -> Node:
         """A lower file with several names: whoever knew it first, or its copy, is the one node."""
         node = self._linked.get((stat.dev, stat.ino))
         if node is None:
-            node = self._from_index(place, stat) or self._from_lower(place, stat)
-            self._linked[stat.dev, stat.ino] = node
+            node = self._from_index(place, stat)
+        if node is None:
+            node = self._from_lower(place, stat)
+            node.extra_links = -self._hidden_links(place, stat)
+            node.stat = stat._replace(ino=node.ino, dev=0, nlink=stat.nlink + node.extra_links)
+        self._linked[stat.dev, stat.ino] = node
         return node
+
+    def _hidden_links(self, place: Place, stat: Stat) -> int:
+        """How many names of a lower file the layers above hide. What an upper hid, it has written down."""
+        if place.layer == 0:
+            return 0
+        if place.layer not in self._hard_links:
+            self._hard_links[place.layer] = self._lowers[place.layer].store.hard_links()
+        names = self._hard_links[place.layer].get(stat.ino, ())
+        return sum(self.gather.shown_at(path) != Place(place.layer, path) for path in names)
 
     def _from_index(self, place: Place, lower: Stat) -> Node | None:
         """The copy that was made of a lower file under another of its names."""
@@ -233,8 +252,8 @@ class Nodes:
         if node is None:
             marks = self._upper.dialect.marks(self._upper.work, at.path, stat)
             node = self._from_upper(stat, marks, self._numbers.number(lower.dev, lower.ino))
-            node.aside = at
             node.data = place if marks.metacopy else None
+        node.aside = at
         node.extra_links = _extra_links(node.marks, stat, lower)
         return node
 
@@ -289,7 +308,7 @@ class Nodes:
     def _directory_number(self, lowers: Sequence[Place], upper_path: bytes | None) -> int:
         """A merged directory has its top-most lower's number, for that outlasts copy-up and rename."""
         if lowers:
-            stat = self._lower_stat(lowers[0])
+            stat = self.lower_stat(lowers[0])
         else:
             assert self._upper is not None
             assert upper_path is not None
@@ -303,7 +322,11 @@ class Nodes:
 
 
 def _extra_links(marks: Marks, stat: Stat, lower: Stat) -> int:
-    """What to add to an indexed copy's link count; without a mark, the link in the index is one too many."""
+    """What to add to an indexed copy's link count.
+
+    Without a mark, the best guess is that of the lower names one is in the upper layer now;
+    and the link in the index is one too many.
+    """
     if marks.links is None:
-        return -1
+        return lower.nlink - 2
     return marks.links.number + (lower.nlink - stat.nlink if marks.links.of_lower else 0)

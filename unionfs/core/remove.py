@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 
-from unionfs.core.apply import discard
 from unionfs.core.copyup import count_links_locked, raise_dir_locked
 from unionfs.core.node import Entry, Node
 from unionfs.core.plans import remove as plans
 from unionfs.core.state import State
-from unionfs.core.steps import At
+from unionfs.core.steps import At, Discard, Plan
 from unionfs.errors import error
 
 
@@ -91,5 +90,5 @@ def forget_aside_locked(state: State, node: Node) -> None:
     if node.names or node.aside is None or state.nodes.stat(node).nlink > 0:
         return  # of an indexed file, names that nobody has looked at yet may be left
     state.workdir.drop(node.aside)
-    discard(state.writable.work, node.aside.path)
+    state.publish_locked(Plan(tidy=(Discard(node.aside),)))
     node.aside = None

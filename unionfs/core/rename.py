@@ -109,8 +109,9 @@ def _plan_locked(
     state: State, moved: Moved, path: bytes, new_parent: Node, new_name: bytes, target: Entry | None
 ) -> Plan:
     if target is not None and target.kind is Kind.DIR and state.holds_marks(target):
+        old = state.nodes.of(target).marks
         return plans.over_marked_dir(
-            moved, path, dialect=state.dialect, temp=state.temp(), spare=state.temp()
+            moved, path, old, dialect=state.dialect, temp=state.temp(), spare=state.temp()
         )
     onto = state.occupant(new_parent, new_name)
     return plans.rename(moved, path, onto=onto, dialect=state.dialect, temp=state.temp())

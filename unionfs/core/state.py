@@ -26,19 +26,20 @@ from unionfs.types import File
 
 
 class State:
-    def __init__(self, lowers: Sequence[Layer], upper: UpperLayer | None) -> None:
+    def __init__(self, lowers: Sequence[Layer], upper: UpperLayer | None, *, inspect: bool) -> None:
         self.lowers = tuple(lowers)
         self.upper = upper
         self.lock = RLock()
         self.copied = Condition(self.lock)
         self.copying: set[Node] = set()
-        self._workdir = WorkDirectory(upper.work) if upper else None
+        self.read_only = inspect or upper is None
+        self._workdir = WorkDirectory(upper.work, inspect=inspect) if upper else None
         self.nodes = Nodes(self.lowers, upper, self._workdir)
 
     @property
     def writable(self) -> UpperLayer:
-        """The upper layer; EROFS where there is none."""
-        if self.upper is None:
+        """The upper layer; EROFS where there is none, or only to be looked at."""
+        if self.upper is None or self.read_only:
             raise error(errno.EROFS)
         return self.upper
 

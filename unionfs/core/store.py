@@ -16,7 +16,7 @@ Rules for every store:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from unionfs.types import Access, File, Kind, RenameFlags, Stat, StatFs, XattrFlags
@@ -47,6 +47,9 @@ class Store(Protocol):
         The value is the kernel's ``struct ovl_fb`` where the host can make one
         (linux, fs/overlayfs/overlayfs.h): what overlayfs stores as a copy's origin.
         """
+
+    def hard_links(self) -> Mapping[int, Sequence[bytes]]:
+        """The files that have several names in the store: their paths, by inode number. Takes a walk."""
 
     def statfs(self) -> StatFs: ...
     def close(self) -> None: ...

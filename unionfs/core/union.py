@@ -34,8 +34,11 @@ class Union:
     whoever shows the union (the kernel for a mount). Safe for use by several threads.
     """
 
-    def __init__(self, lowers: Sequence[Layer], upper: UpperLayer | None = None) -> None:
-        self._state = State(lowers, upper)
+    def __init__(
+        self, lowers: Sequence[Layer], upper: UpperLayer | None = None, *, inspect: bool = False
+    ) -> None:
+        """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS."""
+        self._state = State(lowers, upper, inspect=inspect)
         self._nodes = self._state.nodes
         self._lock = self._state.lock
 
@@ -82,8 +85,8 @@ class Union:
 
     def layer_of(self, node: Node) -> Layer | UpperLayer:
         """The layer that the node's attributes come from."""
-        if node.upper:
-            return self._state.writable
+        if node.upper and self.upper is not None:
+            return self.upper
         return self.lowers[node.lowers[0].layer]
 
     def diff(self) -> Iterator[diff.Change]:
@@ -214,7 +217,7 @@ class Union:
 
     def sync(self) -> None:
         """Return once everything written so far is on stable storage."""
-        if self.upper:
+        if self.upper and not self._state.read_only:
             self.upper.store.sync()
 
     def close(self) -> None:
@@ -227,5 +230,5 @@ class Union:
             layer.store.close()
 
     def _need_upper(self) -> None:
-        if self.upper is None:
+        if self._state.read_only:
             raise error(errno.EROFS)

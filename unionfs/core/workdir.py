@@ -14,23 +14,19 @@ from itertools import count
 from unionfs.core.apply import discard
 from unionfs.core.steps import At, work
 from unionfs.core.store import WritableStore
+from unionfs.types import Kind
 
 WORK = b"work"
 INDEX = b"index"
 
 
 class WorkDirectory:
-    def __init__(self, store: WritableStore) -> None:
+    def __init__(self, store: WritableStore, *, inspect: bool) -> None:
+        """With `inspect` somebody else is at work there, and nothing is touched."""
         self._numbers = count(1)
-        for name in (WORK, INDEX):
-            try:
-                store.mkdir(name, 0o700)
-            except OSError as failure:
-                if failure.errno != errno.EEXIST:
-                    raise
-        for name, _kind in list(store.scan(WORK)):
-            discard(store, WORK + b"/" + name)
-        self._indexed = {name for name, _kind in store.scan(INDEX)}
+        if not inspect:
+            _prepare(store)
+        self._indexed = {name for name, _kind in _scan(store, INDEX)}
 
     def temp(self) -> At:
         """A name in the work tree that nothing has."""
@@ -46,10 +42,27 @@ class WorkDirectory:
     def has_index(self) -> bool:
         return bool(self._indexed)
 
-    def add(self, handle: bytes) -> At:
-        """The place in the index that the copy of the lower file with this handle is about to get."""
-        self._indexed.add(handle.hex().encode())
-        return self.index(handle)
+    def add(self, at: At) -> None:
+        """There is a copy at `at` now."""
+        self._indexed.add(at.path.removeprefix(INDEX + b"/"))
 
     def drop(self, at: At) -> None:
         self._indexed.discard(at.path.removeprefix(INDEX + b"/"))
+
+
+def _prepare(store: WritableStore) -> None:
+    for name in (WORK, INDEX):
+        try:
+            store.mkdir(name, 0o700)
+        except OSError as failure:
+            if failure.errno != errno.EEXIST:
+                raise
+    for name, _kind in _scan(store, WORK):
+        discard(store, WORK + b"/" + name)
+
+
+def _scan(store: WritableStore, name: bytes) -> list[tuple[bytes, Kind]]:
+    try:
+        return list(store.scan(name))
+    except FileNotFoundError:
+        return []

@@ -95,11 +95,17 @@ def publish(
 
 def complete(at: At, old: Marks, dialect: Dialect, times: Stat) -> Plan:
     """Data has come to a metadata-only copy: make it last, then drop the mark that says it is missing."""
-    whole = old._replace(metacopy=False, redirect=None)
+    whole = old._replace(metacopy=False)
     return Plan(
         build=(SyncFile(at), SetTimes(at, times.atime_ns, times.mtime_ns)),
         commit=dialect.mark(at, old, whole),
+        tidy=dialect.mark(at, whole, whole._replace(redirect=None)),
     )
+
+
+def incomplete(at: At, stat: Stat) -> Plan:
+    """Data has not come to a metadata-only copy after all: it is as long and as old as it was."""
+    return Plan(tidy=(SetSize(at, stat.size), SetTimes(at, stat.atime_ns, stat.mtime_ns)))
 
 
 def copy_data(source: File, target: File, size: int) -> None:

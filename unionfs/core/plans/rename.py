@@ -51,18 +51,22 @@ def rename(moved: Moved, target: bytes, *, onto: Occupant, dialect: Dialect, tem
     return Plan(build=moved.mark(dialect)) + move
 
 
-def over_marked_dir(moved: Moved, target: bytes, *, dialect: Dialect, temp: At, spare: At) -> Plan:
-    """Rename over a directory that shows nothing but holds marks, which rename(2) would call not empty.
+def over_marked_dir(
+    moved: Moved, target: bytes, old: Marks, *, dialect: Dialect, temp: At, spare: At
+) -> Plan:
+    """Rename over a directory that shows nothing but holds marks (`old` on itself): "not empty" to rename(2).
 
     The two change places, then the old one is removed from the old name. A crash in
-    between leaves the new name right and an empty directory under the old one.
+    between leaves the new name right and an empty directory under the old one, which is
+    opaque by then, so that it shows nothing of what the lowers have of that name.
     """
+    empty = dialect.mark(upper(target), old, old._replace(opaque=True)) if moved.covers else ()
     swap = Move(upper(moved.path), upper(target), RenameFlags.EXCHANGE)
     removal = dialect.move(
         upper(moved.path), temp, Kind.DIR, leave_whiteout=moved.covers, onto=Occupant.NOTHING, temp=spare
     )
     return Plan(
-        build=moved.mark(dialect) + removal.build,
+        build=moved.mark(dialect) + empty + removal.build,
         commit=(swap, *removal.commit),
         tidy=(*removal.tidy, Discard(temp)),
     )

@@ -1,0 +1,129 @@
+"""Regular files of the host, opened relative to the descriptor of their directory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from functools import cache
+
+from unionfs.errors import error
+from unionfs.layers.host import syscalls
+from unionfs.layers.host.attributes import stat_of
+from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, File, Stat
+
+_COPY_MAX = 1 << 20
+# What copy_file_range(2) says where the two files need plain reads and writes instead.
+_NO_COPY_FILE_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ETXTBSY}
+
+# O_NONBLOCK: a fifo must not hang us before we see that it is one.
+_ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_ACCESS_MODES = {
+    Access.READ: os.O_RDONLY,
+    Access.WRITE: os.O_WRONLY,
+    Access.READ | Access.WRITE: os.O_RDWR,
+}
+
+
+class HostFile:
+    """A `File` over a descriptor, which it owns."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return os.pread(self._fd, size, offset)
+
+    def pwrite(self, data: bytes | memoryview, offset: int) -> int:
+        return os.pwrite(self._fd, data, offset)
+
+    def truncate(self, size: int) -> None:
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as failure:
+            # ftruncate(2) says EINVAL for a descriptor that cannot write, as for a bad size.
+            if failure.errno == errno.EINVAL and size >= 0:
+                raise error(errno.EBADF) from None
+            raise
+
+    def fallocate(self, mode: int, offset: int, length: int) -> None:
+        syscalls.fallocate(self._fd, mode, offset, length)
+
+    def seek(self, offset: int, whence: int) -> int:
+        if whence not in {SEEK_DATA, SEEK_HOLE}:
+            raise error(errno.EINVAL)
+        return os.lseek(self._fd, offset, whence)
+
+    def stat(self) -> Stat:
+        return stat_of(os.fstat(self._fd))
+
+    def sync(self, data_only: bool = False) -> None:
+        if data_only:
+            os.fdatasync(self._fd)
+        else:
+            os.fsync(self._fd)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def copy_from(self, source: File, offset: int, length: int) -> int:
+        if (other := source.fileno()) is not None:
+            try:
+                return os.copy_file_range(other, self._fd, length, offset, offset)
+            except OSError as failure:
+                if failure.errno not in _NO_COPY_FILE_RANGE:
+                    raise
+        return self.pwrite(source.pread(min(length, _COPY_MAX), offset), offset)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def open_file(dir_fd: int, name: bytes, access: Access) -> HostFile:
+    """Open a regular file; what is none gives EISDIR, ELOOP (a symbolic link) or EINVAL (the rest)."""
+    try:
+        fd = open_quietly(dir_fd, name, _flags(access))
+    except OSError as failure:
+        if failure.errno == errno.ENXIO:  # a socket, or a fifo that nobody reads
+            raise error(errno.EINVAL) from None
+        raise
+    file = HostFile(fd)
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        raise error(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL)
+    return file
+
+
+def create_file(dir_fd: int, name: bytes, mode: int, gid: int) -> HostFile:
+    """Create a file with exactly this mode and group, whatever umask, ACL or setgid directory say."""
+    file = HostFile(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _ALWAYS, mode, dir_fd=dir_fd))
+    try:
+        made = os.fstat(file.fileno())
+        if (made.st_gid, stat.S_IMODE(made.st_mode)) != (gid, mode):
+            os.fchown(file.fileno(), -1, gid)
+            os.fchmod(file.fileno(), mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def open_quietly(dir_fd: int, name: bytes, flags: int) -> int:
+    """open(2) that leaves the access time alone where we may ask for that (O_NOATIME: our own files)."""
+    try:
+        return os.open(name, flags | os.O_NOATIME, dir_fd=dir_fd)
+    except PermissionError:
+        return os.open(name, flags, dir_fd=dir_fd)
+
+
+@cache
+def _flags(access: Access) -> int:
+    flags = _ALWAYS | _ACCESS_MODES[access & (Access.READ | Access.WRITE)]
+    if Access.APPEND in access:
+        flags |= os.O_APPEND
+    if Access.TRUNCATE in access:
+        flags |= os.O_TRUNC
+    return flags

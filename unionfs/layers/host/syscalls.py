@@ -1,0 +1,119 @@
+"""System calls that Python does not offer: the only place here that uses ctypes and ioctl.
+
+Every function raises `OSError` without a file name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from ctypes import c_char_p, c_int, c_int64, c_long, c_size_t, c_uint, c_void_p
+from functools import cache
+from typing import Any
+
+from unionfs.errors import error
+from unionfs.types import RenameFlags
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _declare(name: str, result: Any, *arguments: Any) -> Any:
+    # Subscription gives a new function object each time, so syscall(2) can be declared in several ways.
+    function = _libc[name]
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+def _call(function: Any, *arguments: Any) -> int:
+    while (result := function(*arguments)) < 0:
+        if (number := ctypes.get_errno()) != errno.EINTR:
+            raise error(number)
+    return int(result)
+
+
+_openat2 = _declare("syscall", c_long, c_long, c_int, c_char_p, c_void_p, c_size_t)
+_renameat2 = _declare("renameat2", c_int, c_int, c_char_p, c_int, c_char_p, c_uint)
+_fallocate = _declare("fallocate", c_int, c_int, c_int, c_int64, c_int64)
+_syncfs = _declare("syncfs", c_int, c_int)
+_name_to_handle_at = _declare("name_to_handle_at", c_int, c_int, c_char_p, c_void_p, c_void_p, c_int)
+
+_NR_OPENAT2 = 437
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_BENEATH = 0x08
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_BENEATH = _OpenHow(
+    os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC,
+    0,
+    _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS,
+)
+_BENEATH_AT = ctypes.addressof(_BENEATH)
+_BENEATH_SIZE = ctypes.sizeof(_BENEATH)
+
+
+def openat2_directory(dir_fd: int, path: bytes) -> int:
+    """An O_PATH descriptor of a directory beneath `dir_fd`, reached through no symbolic link (else ELOOP)."""
+    return _call(_openat2, _NR_OPENAT2, dir_fd, path, _BENEATH_AT, _BENEATH_SIZE)
+
+
+@cache
+def has_openat2() -> bool:
+    """Whether openat2(2) is there (Linux 5.6) and no seccomp filter forbids it (ENOSYS or EPERM)."""
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.close(openat2_directory(root, b"."))
+    except OSError as failure:
+        if failure.errno in {errno.ENOSYS, errno.EPERM}:
+            return False
+        raise
+    finally:
+        os.close(root)
+    return True
+
+
+def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: RenameFlags) -> None:
+    _call(_renameat2, old_fd, old, new_fd, new, int(flags))
+
+
+def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
+    _call(_fallocate, fd, mode, offset, length)
+
+
+def syncfs(fd: int) -> None:
+    _call(_syncfs, fd)
+
+
+_MAX_HANDLE_SIZE = 128
+
+
+class _FileHandle(ctypes.Structure):
+    _fields_ = (
+        ("size", c_uint),
+        ("type", c_int),
+        ("bytes", ctypes.c_ubyte * _MAX_HANDLE_SIZE),
+    )
+
+
+def name_to_handle(dir_fd: int, name: bytes) -> tuple[int, bytes]:
+    """The type and the bytes of a file's handle, not following a symbolic link (name_to_handle_at(2))."""
+    handle = _FileHandle(_MAX_HANDLE_SIZE)
+    mount_id = c_int()
+    _call(_name_to_handle_at, dir_fd, name, ctypes.byref(handle), ctypes.byref(mount_id), 0)
+    return handle.type, bytes(handle.bytes[: handle.size])
+
+
+_FS_IOC_GETFSUUID = 0x80111500
+
+
+def filesystem_uuid(fd: int) -> bytes:
+    """The 16 bytes of the file system's UUID (ioctl FS_IOC_GETFSUUID, Linux 6.9)."""
+    answer = bytearray(17)
+    fcntl.ioctl(fd, _FS_IOC_GETFSUUID, answer)
+    return bytes(answer[1:])

@@ -1,0 +1,122 @@
+"""Where a party is known to depart from POSIX, or from what a union can know: each once, with its reason.
+
+A difference takes effect whenever its party takes part. It leaves commands out,
+or it blurs what all parties gave before it is compared; ours are compared in full
+with a party that does not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from unionfs.testing.commands import (
+    Command,
+    HandleStat,
+    Link,
+    Open,
+    Outcome,
+    RemoveXattr,
+    Rename,
+    SetMode,
+    SetOwner,
+    SetTimes,
+    SetXattr,
+    Unlink,
+    Write,
+)
+from unionfs.testing.steps import Step
+from unionfs.testing.subject import Attributes
+from unionfs.testing.trees import Entry, Flaw, Tree
+
+
+class Difference(NamedTuple):
+    party: str
+    reason: str
+    leaves_out: Callable[[Command, Tree, Sequence[Step]], bool] = lambda command, tree, steps: False
+    outcome: Callable[[Command, Outcome], Outcome] = lambda command, outcome: outcome
+    tree: Callable[[Tree], Tree] = lambda tree: tree
+
+
+def _without_nlink(outcome: Outcome) -> Outcome:
+    if isinstance(outcome.value, Attributes):
+        return Outcome(outcome.value._replace(nlink=None))
+    return outcome
+
+
+def _tree_without_nlink(tree: Tree) -> Tree:
+    return Tree({path: _entry_without_nlink(entry) for path, entry in tree.entries.items()}, tree.inos)
+
+
+def _entry_without_nlink(entry: Entry | Flaw) -> Entry | Flaw:
+    if isinstance(entry, Flaw):
+        return entry
+    return entry._replace(attributes=entry.attributes._replace(nlink=None))
+
+
+def _completes_a_copy(command: Command, tree: Tree, steps: Sequence[Step]) -> bool:
+    """Whether a file that may have been copied up with its metadata alone is opened for writing, but not written."""
+    match command:
+        case Open(_, path, writable=True) | Write(path, b""):
+            return any(tree.inos.get(path) in _raised_by(step) for step in steps)
+    return False
+
+
+def _raised_by(step: Step) -> set[int | None]:
+    """The files whose metadata a step copied up."""
+    match step.command:
+        case Rename(path, new) | Link(path, new):
+            return {step.before.inos.get(path, 0), step.before.inos.get(new, 0)}
+        case SetMode(path) | SetOwner(path) | SetTimes(path) | SetXattr(path) | RemoveXattr(path) | Unlink(path):
+            return {step.before.inos.get(path, 0)}
+    return set()
+
+
+DIFFERENCES = (
+    Difference(
+        "plain",
+        "A flattened tree does not have the hard links of a layer that other layers hide; "
+        "a union counts them, as overlayfs does, for it cannot know where they are",
+        outcome=lambda command, outcome: _without_nlink(outcome),
+        tree=_tree_without_nlink,
+    ),
+    Difference(
+        "kernel",
+        "fstat of a removed file that was never copied up gives the lower file's link count, not 0",
+        outcome=lambda command, outcome: (
+            _without_nlink(outcome) if isinstance(command, HandleStat) else outcome
+        ),
+    ),
+    Difference(
+        "kernel",
+        "opening a file for writing that was copied up with its metadata alone copies the data, and dates "
+        "the file now although nothing was written (ovl_copy_up_meta_inode_data does not restore the times)",
+        leaves_out=_completes_a_copy,
+    ),
+)
+
+
+def of(parties: Collection[str]) -> list[Difference]:
+    """The differences that count when these parties are compared."""
+    return [difference for difference in DIFFERENCES if difference.party in parties]
+
+
+def is_left_out(
+    command: Command, tree: Tree, steps: Sequence[Step], parties: Collection[str]
+) -> bool:
+    """Whether not all of the parties can be expected to agree on `command`, which meets `tree` after `steps`."""
+    return any(difference.leaves_out(command, tree, steps) for difference in of(parties))
+
+
+def blurred_outcome(command: Command, outcome: Outcome, parties: Collection[str]) -> Outcome:
+    """The part of an outcome that all of the parties agree on."""
+    for difference in of(parties):
+        outcome = difference.outcome(command, outcome)
+    return outcome
+
+
+def blurred_tree(tree: Tree, parties: Collection[str]) -> Tree:
+    """The part of a tree that all of the parties agree on."""
+    for difference in of(parties):
+        tree = difference.tree(tree)
+    return tree

@@ -1,0 +1,250 @@
+"""Who a history is run by: trees that start from the same stack and take the same commands.
+
+A new party is a class with `_mount`, `_unmount` and a subject; everything that it
+makes lies in one scratch directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+
+from unionfs.core.dialect import Dialect
+from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.union import Union
+from unionfs.dialects import by_name
+from unionfs.layers.host import HostStore
+from unionfs.layers.memory import MemoryStore
+from unionfs.testing.by_node import NodeSubject
+from unionfs.testing.by_path import PathSubject
+from unionfs.testing.commands import Command, Outcome, Remount
+from unionfs.testing.interpreter import Interpreter
+from unionfs.testing.stacks import (
+    OLD_NS,
+    LayerData,
+    Stack,
+    StackLayer,
+    flatten,
+    put_in_directory,
+    put_in_store,
+    raw,
+    without_idle_whiteouts,
+)
+from unionfs.testing.subject import Subject
+from unionfs.testing.trees import Tree, snapshot
+
+_PREFIX = "unionfs-party-"
+ROOT_NS = OLD_NS  # a new upper layer hides the lower roots: it must look the same everywhere
+
+
+class Party(ABC):
+    """One tree under test. `setup` may be called again after `teardown`; `teardown` at any time."""
+
+    name: str
+    _interpreter: Interpreter | None = None
+
+    def setup(self, stack: Stack) -> None:
+        """Put the stack's layers down, with an empty upper layer, and mount them."""
+        try:
+            self._put_down(stack)
+            self._interpreter = Interpreter(self._mount())
+        except BaseException:
+            self.teardown()
+            raise
+
+    def run(self, command: Command) -> Outcome:
+        if isinstance(command, Remount):
+            return self._remount()
+        return self._running.run(command)
+
+    def snapshot(self, probes: tuple[bytes, ...] = ()) -> Tree:
+        """The whole tree, see `trees.snapshot`."""
+        return snapshot(self._running.subject, probes)
+
+    def unmount(self) -> None:
+        """Close all that is open; the layers are left lying."""
+        if self._interpreter is not None:
+            self._interpreter.close()
+            self._interpreter = None
+            self._unmount()
+
+    def teardown(self) -> None:
+        """Unmount, and leave nothing behind."""
+        try:
+            self.unmount()
+        finally:
+            self._clear()
+
+    @property
+    def _running(self) -> Interpreter:
+        assert self._interpreter is not None, f"{self.name} is not set up"
+        return self._interpreter
+
+    def _remount(self) -> Outcome:
+        self.unmount()
+        self._interpreter = Interpreter(self._mount())
+        return Outcome()
+
+    @abstractmethod
+    def _put_down(self, stack: Stack) -> None: ...
+    @abstractmethod
+    def _mount(self) -> Subject: ...
+    @abstractmethod
+    def _unmount(self) -> None: ...
+    @abstractmethod
+    def _clear(self) -> None: ...
+
+
+class DirectoryParty(Party):
+    """A party whose layers are host directories: ``0`` (top-most) … ``n``, ``upper``, ``work`` in `scratch`."""
+
+    scratch: bytes = b""
+    lowers: tuple[bytes, ...] = ()
+    dialects: tuple[str, ...] = ()
+
+    @property
+    def upper(self) -> bytes:
+        return os.path.join(self.scratch, b"upper")
+
+    @property
+    def work(self) -> bytes:
+        return os.path.join(self.scratch, b"work")
+
+    @property
+    def mountpoint(self) -> bytes:
+        return os.path.join(self.scratch, b"merged")
+
+    def adopt(self, other: DirectoryParty) -> None:
+        """Mount the layers of another party, which is unmounted, in its place. `other` still clears them away."""
+        self.scratch, self.lowers = other.scratch, other.lowers
+        self._interpreter = Interpreter(self._mount())
+
+    def _put_down(self, stack: Stack) -> None:
+        self.scratch = os.fsencode(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        for place in (self.upper, self.work, self.mountpoint):
+            os.mkdir(place)
+        _date_root(self.upper)
+        self.dialects = tuple(layer.dialect for layer in stack)
+        self.lowers = tuple(os.path.join(self.scratch, b"%d" % depth) for depth in range(len(stack)))
+        for place, layer in zip(self.lowers, stack, strict=True):
+            os.mkdir(place)
+            put_in_directory(self._form(layer.items, layer.dialect), place)
+
+    def _form(self, items: LayerData, dialect: str) -> LayerData:
+        """The raw form in which this party wants a layer."""
+        return raw(items, dialect)
+
+    def _clear(self) -> None:
+        if self.scratch:
+            shutil.rmtree(self.scratch)
+            self.scratch = b""
+
+
+class PlainDirectory(DirectoryParty):
+    """The POSIX reference: the flattened stack as an ordinary directory of the host."""
+
+    name = "plain"
+
+    def _put_down(self, stack: Stack) -> None:
+        super()._put_down(())
+        put_in_directory(flatten(stack), self.mountpoint)
+        _date_root(self.mountpoint)
+
+    def _mount(self) -> Subject:
+        return PathSubject(self.mountpoint)
+
+    def _unmount(self) -> None: ...
+
+
+class InMemory(Party):
+    """A union over memory layers."""
+
+    name = "memory"
+
+    def _put_down(self, stack: Stack) -> None:
+        self._lowers = [_memory_layer(layer) for layer in stack]
+        upper = MemoryStore("upper")
+        upper.utimens(b"", ROOT_NS, ROOT_NS)
+        self._upper = UpperLayer(upper, _dialect("overlay"), MemoryStore("work", beside=upper))
+
+    def _mount(self) -> Subject:
+        self._union = Union(self._lowers, self._upper)
+        return NodeSubject(self._union)
+
+    def _unmount(self) -> None:
+        self._union.sync()
+
+    def _clear(self) -> None: ...
+
+
+class OnDisk(DirectoryParty):
+    """A union over host directories, without a mount."""
+
+    name = "disk"
+
+    def _mount(self) -> Subject:
+        lowers = [
+            Layer(HostStore(place), _dialect(name))
+            for place, name in zip(self.lowers, self.dialects, strict=True)
+        ]
+        upper, work = HostStore(self.upper, writable=True), HostStore(self.work, writable=True)
+        self._union = Union(lowers, UpperLayer(upper, _dialect("overlay"), work))
+        return NodeSubject(self._union)
+
+    def _unmount(self) -> None:
+        self._union.close()
+
+
+class KernelOverlay(DirectoryParty):
+    """The kernel's own overlayfs. Its lower layers are always in overlayfs's form."""
+
+    name = "kernel"
+
+    def _put_down(self, stack: Stack) -> None:
+        super()._put_down(without_idle_whiteouts(stack))
+
+    def _form(self, items: LayerData, dialect: str) -> LayerData:
+        return raw(items, "overlay")
+
+    def _mount(self) -> Subject:
+        lowers = b":".join(self.lowers)
+        options = b"lowerdir=%b,upperdir=%b,workdir=%b" % (lowers, self.upper, self.work)
+        options += b",index=on,redirect_dir=on,metacopy=on,xino=on"
+        subprocess.run([b"mount", b"-t", b"overlay", b"-o", options, b"overlay", self.mountpoint], check=True)
+        return PathSubject(self.mountpoint)
+
+    def _unmount(self) -> None:
+        subprocess.run([b"umount", self.mountpoint], check=True)
+
+
+def _memory_layer(layer: StackLayer) -> Layer:
+    store = MemoryStore("lower")
+    put_in_store(raw(layer.items, layer.dialect), store)
+    return Layer(store, _dialect(layer.dialect))
+
+
+def _dialect(name: str) -> Dialect:
+    return by_name(name, privileged=True)
+
+
+def _date_root(place: bytes) -> None:
+    """Give a root the same metadata everywhere."""
+    os.chmod(place, 0o755)
+    os.utime(place, ns=(ROOT_NS, ROOT_NS))
+
+
+def clear_leftovers() -> None:
+    """Unmount and remove what a killed run left behind; what other live processes use is left alone."""
+    root = tempfile.gettempdir()
+    for name in os.listdir(root):
+        if name.startswith(_PREFIX) and not os.path.exists(
+            f"/proc/{name.removeprefix(_PREFIX).split('-')[0]}"
+        ):
+            place = os.path.join(root, name)
+            subprocess.run(
+                ["umount", "--lazy", os.path.join(place, "merged")], check=False, capture_output=True
+            )
+            shutil.rmtree(place)
