@@ -58,17 +58,23 @@ def absolute(options: Options) -> Options:
 
 
 @contextmanager
-def opened(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
-    """The union that checked `options` describe, locked against others; `ConfigError` where it is in use."""
+def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = False) -> Iterator[Union]:
+    """The union that checked `options` describe, locked against others; `ConfigError` where it is in use.
+
+    With `adopt_root` an empty upper directory gets the root's attributes from the layers beneath.
+    """
     with ExitStack() as held:
-        upper = None
+        upper, fresh = None, False
         if options.upper is not None and options.work is not None:
             held.enter_context(_lock("upperdir", options.upper))
             held.enter_context(_lock("workdir", options.work))
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
             work = _store("workdir", options.work, writable=True)
             upper = UpperLayer(_store("upperdir", options.upper, writable=True), dialect, work)
+            fresh = adopt_root and not os.listdir(options.upper)
         with closing(Union((*lower_layers(options), *image), upper)) as union:
+            if fresh:
+                union.adopt_root()
             yield union
 
 

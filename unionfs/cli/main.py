@@ -11,14 +11,15 @@ Every command is a module with `add_parser(subparsers)`, which must be cheap, an
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from unionfs import __version__
-from unionfs.cli import commit, diff, mount, umount
+from unionfs.cli import commit, demo, diff, mount, umount
 from unionfs.errors import UnionError
 
-_COMMANDS = (mount, umount, diff, commit)
+_COMMANDS = (mount, umount, diff, commit, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         code: int = args.run(args)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return 1
     except (UnionError, OSError) as failure:
         print(f"unionfs {args.command}: {failure}", file=sys.stderr)
         return 1

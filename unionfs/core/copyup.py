@@ -60,6 +60,16 @@ def raise_dir_locked(state: State, node: Node) -> None:
     _raise_metadata_locked(state, node)
 
 
+def adopt_root_locked(state: State) -> None:
+    """Give the upper layer's root the attributes that the layers beneath have for theirs."""
+    root = state.nodes.root
+    if not root.lowers:
+        return
+    source = state.nodes.gather.source(root.lowers[0])
+    Build(state.writable).run(plans.finish(source, upper(b""), NO_MARKS, state.dialect))
+    root.stat = None
+
+
 def raise_links(state: State, node: Node) -> None:
     """Before a lower file with several names loses one, have its link count where it can be written down."""
     if node.is_dir or node.upper or not state.writes(Feature.METACOPY):

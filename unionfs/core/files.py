@@ -63,7 +63,7 @@ class SharedFile:
             files.count -= 1
             if files.count == 0:
                 files.close()
-                self.node.files = self.node.stat = None
+                self.node.files = None
                 forget_aside_locked(self._state, self.node)
 
 

@@ -222,7 +222,7 @@ class Nodes:
         """A lower file with several names: whoever knew it first, or its copy, is the one node."""
         node = self._linked.get((stat.dev, stat.ino))
         if node is None:
-            node = self._from_index(place, stat)
+            node = self._from_index(entry, place, stat)
         if node is None:
             node = self._from_lower(place, stat)
             node.extra_links = -self._hidden_links(place, stat)
@@ -239,7 +239,7 @@ class Nodes:
         names = self._hard_links[place.layer].get(stat.ino, ())
         return sum(self.gather.shown_at(path) != Place(place.layer, path) for path in names)
 
-    def _from_index(self, place: Place, lower: Stat) -> Node | None:
+    def _from_index(self, entry: Entry, place: Place, lower: Stat) -> Node | None:
         """The copy that was made of a lower file under another of its names."""
         if self._upper is None or self._workdir is None:
             return None
@@ -252,7 +252,8 @@ class Nodes:
         if node is None:
             marks = self._upper.dialect.marks(self._upper.work, at.path, stat)
             node = self._from_upper(stat, marks, self._numbers.number(lower.dev, lower.ino))
-            node.data = place if marks.metacopy else None
+            if marks.metacopy:
+                node.data = self.gather.data_beneath(marks, UPPER, entry.directory.lowers, entry.name)
         node.aside = at
         node.extra_links = _extra_links(node.marks, stat, lower)
         return node

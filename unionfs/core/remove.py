@@ -87,8 +87,11 @@ def lost_name_locked(state: State, entry: Entry, keep: At | None) -> None:
 
 def forget_aside_locked(state: State, node: Node) -> None:
     """Throw away what the work tree keeps of a file that nothing names or has open any more."""
-    if node.names or node.aside is None or state.nodes.stat(node).nlink > 0:
-        return  # of an indexed file, names that nobody has looked at yet may be left
+    if node.names or node.aside is None:
+        return
+    if state.workdir.is_shared(node.aside) and state.nodes.stat(node).nlink > 0:
+        return  # names that nobody has looked at yet may be left
     state.workdir.drop(node.aside)
     state.publish_locked(Plan(tidy=(Discard(node.aside),)))
-    node.aside = None
+    node.aside, node.stat = None, None
+    node.extra_links += 1

@@ -11,9 +11,8 @@ import errno
 import stat as _s
 from collections.abc import Iterator, Sequence
 
-from unionfs.core import attrs, create, diff, files, remove, rename
+from unionfs.core import attrs, copyup, create, diff, files, remove, rename
 from unionfs.core.attrs import Changes
-from unionfs.core.copyup import raise_links
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
@@ -182,7 +181,7 @@ class Union:
     def unlink(self, parent: Node, name: bytes) -> None:
         """Remove a name of something that is no directory (EISDIR); no data is copied."""
         self._need_upper()
-        raise_links(self._state, self.lookup(parent, name))
+        copyup.raise_links(self._state, self.lookup(parent, name))
         with self._lock:
             remove.unlink_locked(self._state, parent, name)
 
@@ -214,6 +213,12 @@ class Union:
                 self._nodes.forget(node)
 
     # The whole
+
+    def adopt_root(self) -> None:
+        """Give a new upper layer's root the attributes of the lowers' root."""
+        self._need_upper()
+        with self._lock:
+            copyup.adopt_root_locked(self._state)
 
     def sync(self) -> None:
         """Return once everything written so far is on stable storage."""

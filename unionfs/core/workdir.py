@@ -46,6 +46,10 @@ class WorkDirectory:
         """There is a copy at `at` now."""
         self._indexed.add(at.path.removeprefix(INDEX + b"/"))
 
+    def is_shared(self, at: At) -> bool:
+        """Whether names that the upper layer does not have lead to what is at `at`."""
+        return at.path.removeprefix(INDEX + b"/") in self._indexed
+
     def drop(self, at: At) -> None:
         self._indexed.discard(at.path.removeprefix(INDEX + b"/"))
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +29,7 @@ from unionfs.images.limits import DEFAULT_LIMITS
 from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.reference import Reference, Transport, parse_reference
-from unionfs.images.streams import HashedSource, chunks
+from unionfs.images.streams import HashedSource, Sink, chunks
 
 _OCI_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar": documents.OCI_LAYER,
@@ -51,13 +52,26 @@ def commit(
     anything in it. Returns the manifest's descriptor. Raises `ImageError`, or `OSError`
     where the directory cannot be written; the destination then has the images it had.
     """
+    write = partial(write_layer, union, latest=source_date_epoch())
+    return add_layer(base, write, destination, created_by=created_by, progress=progress)
+
+
+def add_layer(
+    base: Image | None,
+    write: Callable[[Sink], WrittenLayer],
+    destination: str,
+    *,
+    created_by: str,
+    progress: Progress = silent,
+) -> Descriptor:
+    """`commit` for a layer that comes from elsewhere: `write` writes its archive."""
     reference = _parse_destination(destination)
     epoch = source_date_epoch()
     layout = _LayoutWriter(Path(reference.path))
     if base is not None:
         layout.copy_layers(base, progress)
     with layout.new_blob() as file:
-        layer = write_layer(union, file, epoch)
+        layer = write(file)
         layout.keep(file, layer.digest)
     config = layout.add_document(_config(base, layer, created_by, epoch), documents.OCI_CONFIG)
     manifest = layout.add_document(_manifest(base, layer, config), documents.OCI_MANIFEST)

@@ -9,7 +9,7 @@ hidden lower entry: each gets its own whiteout.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from unionfs.core.node import Node, join
@@ -56,11 +56,25 @@ def write_layer(union: Union, sink: Sink, latest: int | None = None) -> WrittenL
     No mtime is later than `latest` seconds. Raises `ImageError` for a name that no
     layer can hold. The union must not be changed meanwhile.
     """
+    return _archive(sink, lambda tar: _LayerWriter(union, tar, latest).write())
+
+
+def write_entries(entries: Iterable[tuple[Entry, bytes]], sink: Sink) -> WrittenLayer:
+    """Write entries and their content, in the order given, as a layer's archive."""
+
+    def add_all(tar: TarWriter) -> None:
+        for entry, content in entries:
+            tar.add(entry, [content] if content else ())
+
+    return _archive(sink, add_all)
+
+
+def _archive(sink: Sink, fill: Callable[[TarWriter], None]) -> WrittenLayer:
     blob = HashedSink(sink)
     compressed = GzipSink(blob)
     plain = HashedSink(compressed)
     tar = TarWriter(plain)
-    _LayerWriter(union, tar, latest).write()
+    fill(tar)
     tar.close()
     compressed.close()
     return WrittenLayer(blob.digest(), plain.digest(), blob.size)

@@ -41,7 +41,8 @@ def mount(
     def serve(ready: Callable[[], None]) -> None:
         record = records.Record(mountpoint, options, image, os.getpid())
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
-        with records.published(record), stack.opened(options, image_layers) as union:
+        opened = stack.opened(options, image_layers, adopt_root=image is not None)
+        with records.published(record), opened as union:
             serve_union(union, mountpoint, options, ready)
 
     if foreground:

@@ -14,7 +14,6 @@ from unionfs.dialects import detect
 from unionfs.dialects.overlay import OverlayDialect
 from unionfs.errors import ConfigError
 from unionfs.layers.memory import MemoryStore
-from unionfs.types import Stat
 
 # What concerns directories of this host is imported where one is given: it brings ctypes and
 # takes as long to load as all the rest.
@@ -34,7 +33,7 @@ def opened(
     if work is not None:
         raise ConfigError("only an upper directory has a work directory")
     layers = [_lower(lower) for lower in lowers]
-    return closing(Union(layers, None if read_only else _upper(upper, layers)))
+    return closing(Union(layers) if read_only else _over_memory(layers, upper))
 
 
 def _over_directory(
@@ -62,19 +61,12 @@ def _lower(given: LayerLike) -> Layer:
     return Layer(given, detect(given, OverlayDialect()))
 
 
-def _upper(given: MemoryStore | UpperLayer | None, lowers: Sequence[Layer]) -> UpperLayer:
-    if isinstance(given, UpperLayer):
-        return given
-    store = _with_root_of(lowers) if given is None else given
-    return UpperLayer(store, OverlayDialect(), MemoryStore("work", beside=store))
-
-
-def _with_root_of(lowers: Sequence[Layer]) -> MemoryStore:
-    """An empty store whose root looks like that of the top-most lower, which it will hide."""
-    store = MemoryStore("changes")
-    if lowers:
-        root: Stat = lowers[0].store.stat(b"")
-        store.chown(b"", root.uid, root.gid)
-        store.chmod(b"", root.mode & 0o7777)
-        store.utimens(b"", root.atime_ns, root.mtime_ns)
-    return store
+def _over_memory(lowers: Sequence[Layer], upper: MemoryStore | UpperLayer | None) -> Union:
+    """Changes go to `upper`; where it is None, to a new store with the root of the lowers."""
+    if isinstance(upper, UpperLayer):
+        return Union(lowers, upper)
+    store = MemoryStore("changes") if upper is None else upper
+    union = Union(lowers, UpperLayer(store, OverlayDialect(), MemoryStore("work", beside=store)))
+    if upper is None:
+        union.adopt_root()
+    return union

@@ -1,0 +1,71 @@
+"""``unionfs demo`` in both of its forms."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def demo(*arguments: str, directory: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "unionfs.cli", "demo", *arguments],
+        env={**os.environ, "TMPDIR": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("arguments", "how"), [([], "mounted on"), (["--no-mount"], "in memory, because")])
+def test_the_demo_shows_the_whole_round_and_leaves_nothing(
+    arguments: list[str], how: str, tmp_path: Path
+) -> None:
+    lines = demo(*arguments, directory=tmp_path)
+    assert any(line.startswith(f"== A union over it: {how}") for line in lines)
+    assert "   │  └─ motd                         upper" in lines
+    changes = [line.strip() for line in lines if line.strip()[:3] in {"A /", "C /", "D /"}]
+    assert changes == [
+        "C /bin",
+        "D /bin/hi",
+        "C /etc",
+        "C /etc/motd",
+        "A /source",
+        "A /source/main.c",
+        "D /src",
+    ]
+    assert lines[-1] == "== A fresh union over the four layers: the same tree"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_forms_commit_the_same_layer(tmp_path: Path) -> None:
+    def committed(*arguments: str) -> str:
+        (line,) = (line for line in demo(*arguments, directory=tmp_path) if "fourth layer:" in line)
+        return line
+
+    assert committed()[:30] == committed("--no-mount")[:30]
+
+
+def test_without_a_fuse_device_it_says_why(tmp_path: Path) -> None:
+    program = (
+        "import sys, os; real = os.access;"
+        "os.access = lambda path, mode, **k: path != '/dev/fuse' and real(path, mode, **k);"
+        "sys.modules['fuse'] = None; sys.modules['mfusepy'] = None;"
+        "from unionfs.cli.main import main; sys.exit(main(['demo']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "in memory, because mounting failed (no FUSE here" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("the same tree")
