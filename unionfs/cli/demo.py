@@ -128,7 +128,7 @@ _Facts = tuple[object, ...]
 
 
 def _facts(union: Union) -> dict[bytes, _Facts]:
-    """All that a reader of the union can tell, by path."""
+    """What a reader sees, by path; not times, which $SOURCE_DATE_EPOCH may cut off in a layer."""
     facts: dict[bytes, _Facts] = {}
     directories = [(b"", union.root)]
     for path, directory in directories:
@@ -150,7 +150,7 @@ def _facts_of(union: Union, node: Node) -> _Facts:
     if node.kind is not Kind.FILE:
         return common
     with closing(union.open(node)) as handle:
-        return (*common, stat.nlink, stat.mtime_ns, handle.read(stat.size, 0))
+        return (*common, stat.nlink, handle.read(stat.size, 0))
 
 
 def _say(title: str, detail: str = "") -> None:
