@@ -58,6 +58,10 @@ class Stat(NamedTuple):
     def kind(self) -> Kind:
         return _KIND_OF_FORMAT[self.mode >> 12]
 
+    def numbered(self, ino: int) -> Stat:
+        """The same under a union's inode number, which belongs to no device."""
+        return Stat(self[0], ino, 0, *self[3:])
+
 
 class StatFs(NamedTuple):
     """Attributes of a file system, as statvfs(3) gives them."""

@@ -8,9 +8,23 @@ from collections.abc import Callable
 from typing import Any
 
 CHANGING = frozenset(
-    "create mkdir mknod symlink link rename unlink rmdir chmod chown utimens setxattr removexattr".split()
+    [
+        "create",
+        "mkdir",
+        "mknod",
+        "symlink",
+        "link",
+        "rename",
+        "unlink",
+        "rmdir",
+        "chmod",
+        "chown",
+        "utimens",
+        "setxattr",
+        "removexattr",
+    ]
 )
-CHANGING_DATA = frozenset("pwrite truncate fallocate copy_from".split())
+CHANGING_DATA = frozenset(["pwrite", "truncate", "fallocate", "copy_from"])
 _PLAIN = frozenset(("name", "owner"))
 
 Watch = Callable[[str, tuple[Any, ...]], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from unionfs.core.store import WritableStore
 from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect
-from unionfs.layers.fill import Symlink
+from unionfs.errors import error
+from unionfs.layers.fill import Symlink as Symlink
 from unionfs.layers.memory import MemoryStore
 from unionfs.types import Access, Kind, RenameFlags, Stat
 
@@ -112,8 +114,12 @@ class View:
         return node
 
     def place(self, path: bytes) -> tuple[Node, bytes]:
+        """The directory that a name is in, and the name; ENOTDIR as the kernel's path walk gives it."""
         parent, _, name = path.rpartition(b"/")
-        return self.at(parent), name
+        node = self.at(parent)
+        if not node.is_dir:
+            raise error(errno.ENOTDIR, parent)
+        return node, name
 
     def has(self, path: bytes) -> bool:
         try:
@@ -230,15 +236,16 @@ def errno_of(act: Callable[[], object]) -> int:
     try:
         act()
     except OSError as failure:
-        assert failure.errno is not None
-        return failure.errno
+        return failure.errno or -1
     return 0
 
 
 def raw(store: MemoryStore, path: bytes = b"") -> dict[bytes, object]:
     """A store as it is, to see that nothing in it changed."""
     stat = store.stat(path)
-    rows: dict[bytes, object] = {path: (stat, [(name, store.getxattr(path, name)) for name in store.listxattr(path)])}
+    rows: dict[bytes, object] = {
+        path: (stat, [(name, store.getxattr(path, name)) for name in store.listxattr(path)])
+    }
     if stat.kind is Kind.DIR:
         for name, _kind in store.scan(path):
             rows |= raw(store, path + b"/" + name if path else name)

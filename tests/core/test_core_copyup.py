@@ -20,11 +20,11 @@ from stands import (
     age,
     errno_of,
     lower,
-    read_all,
     stand,
 )
 
 from unionfs.core.attrs import Changes
+from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer
 from unionfs.layers.memory import MemoryStore
 from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, Kind
@@ -46,9 +46,9 @@ def changing(calls: Calls) -> int:
 
 
 @BOTH
-def test_open_for_writing_copies_nothing(dialect: object) -> None:
+def test_open_for_writing_copies_nothing(dialect: Dialect) -> None:
     calls = Calls()
-    one = Stand([big()], dialect)  # type: ignore[arg-type]
+    one = Stand([big()], dialect)
     view = one.view(calls.spy)
     view.tree()
     calls.clear()
@@ -90,14 +90,16 @@ WITHOUT_DATA: dict[str, Callable[[View], object]] = {
 
 @pytest.mark.parametrize("dialect", [OVERLAY, BY_HAND], ids=["overlay", "by hand"])
 @pytest.mark.parametrize("change", WITHOUT_DATA)
-def test_no_data_is_copied(change: str, dialect: object) -> None:
+def test_no_data_is_copied(change: str, dialect: Dialect) -> None:
     calls = Calls()
-    view = Stand([big()], dialect).view(calls.spy)  # type: ignore[arg-type]
+    view = Stand([big()], dialect).view(calls.spy)
     WITHOUT_DATA[change](view)
     assert calls.data == 0
 
 
-@pytest.mark.parametrize("change", ["unlink", "unlink while open", "create beside it", "truncate to nothing", "O_TRUNC"])
+@pytest.mark.parametrize(
+    "change", ["unlink", "unlink while open", "create beside it", "truncate to nothing", "O_TRUNC"]
+)
 def test_no_data_is_copied_by_aufs(change: str) -> None:
     calls = Calls()
     WITHOUT_DATA[change](Stand([big()], AUFS).view(calls.spy))
@@ -105,9 +107,9 @@ def test_no_data_is_copied_by_aufs(change: str) -> None:
 
 
 @BOTH
-def test_truncate_copies_what_stays(dialect: object) -> None:
+def test_truncate_copies_what_stays(dialect: Dialect) -> None:
     calls = Calls()
-    one = Stand([big()], dialect)  # type: ignore[arg-type]
+    one = Stand([big()], dialect)
     view = one.view(calls.spy)
     assert view.set(b"d/big", size=1234).size == 1234
     assert calls.data == 1234
@@ -128,9 +130,9 @@ def test_truncate_after_a_metadata_copy_copies_what_stays() -> None:
 
 
 @BOTH
-def test_data_is_copied_once(dialect: object) -> None:
+def test_data_is_copied_once(dialect: Dialect) -> None:
     calls = Calls()
-    view = Stand([big()], dialect).view(calls.spy)  # type: ignore[arg-type]
+    view = Stand([big()], dialect).view(calls.spy)
     for number in range(3):
         view.write(b"d/big", b"x", number)
     assert calls.data == len(BIG) + 3
@@ -147,9 +149,9 @@ def sparse() -> Layer:
 
 
 @BOTH
-def test_holes_stay_holes(dialect: object) -> None:
+def test_holes_stay_holes(dialect: Dialect) -> None:
     calls = Calls()
-    view = Stand([sparse()], dialect).view(calls.spy)  # type: ignore[arg-type]
+    view = Stand([sparse()], dialect).view(calls.spy)
     view.write(b"sparse", b"c", 0)
     assert calls.data <= 3 * 4096
     stat = view.stat(b"sparse")
@@ -188,20 +190,26 @@ def precious() -> Layer:
 
 def attributes(view: View, path: bytes) -> tuple[object, ...]:
     stat = view.stat(path)
-    return (*stat[:2], *stat[4:8], stat.atime_ns, stat.mtime_ns, stat.nlink if not stat.kind == Kind.DIR else 0)
+    return (
+        *stat[:2],
+        *stat[4:8],
+        stat.atime_ns,
+        stat.mtime_ns,
+        stat.nlink if stat.kind is not Kind.DIR else 0,
+    )
 
 
 @BOTH
 @pytest.mark.parametrize("remount", [False, True])
-def test_everything_is_kept(dialect: object, remount: bool) -> None:
-    one = Stand([precious()], dialect)  # type: ignore[arg-type]
+def test_everything_is_kept(dialect: Dialect, remount: bool) -> None:
+    one = Stand([precious()], dialect)
     view = one.view()
     paths = [b"a/b/f", b"a/b/link", b"a/b/fifo", b"a/b/null", b"a/b", b"a"]
     before = {path: (attributes(view, path), view.xattrs(path)) for path in paths}
     for path in paths:
         view.set(path, atime_ns=view.stat(path).atime_ns)
     view.open(b"a/b/f", READ_WRITE).fallocate(0, 0, 1)
-    view.set(b"a/b/f", mtime_ns=before[b"a/b/f"][0][7])  # type: ignore[arg-type]
+    view.set(b"a/b/f", mtime_ns=before[b"a/b/f"][0][7])
     view.setxattr(b"a/b/f", b"security.capability", b"caps")
     assert all(one.upper.stat(path) for path in paths)
     again = one.view() if remount else view
@@ -212,12 +220,12 @@ def test_everything_is_kept(dialect: object, remount: bool) -> None:
 
 
 @BOTH
-def test_copy_up_of_data_keeps_set_id_bits_and_capabilities(dialect: object) -> None:
-    one = Stand([precious()], dialect)  # type: ignore[arg-type]
+def test_copy_up_of_data_keeps_set_id_bits_and_capabilities(dialect: Dialect) -> None:
+    one = Stand([precious()], dialect)
     view = one.view()
     view.set(b"a/b/f", size=4)  # copies the data; a truncate takes capabilities away only after that
     assert view.stat(b"a/b/f").mode & 0o7777 == 0o6751
-    other = Stand([precious()], dialect).view()  # type: ignore[arg-type]
+    other = Stand([precious()], dialect).view()
     other.link(b"a/b/f", b"new")
     assert other.xattrs(b"new")[b"security.capability"] == b"caps"
     assert other.stat(b"new").mode & 0o7777 == 0o6751
@@ -225,8 +233,8 @@ def test_copy_up_of_data_keeps_set_id_bits_and_capabilities(dialect: object) -> 
 
 @BOTH
 @pytest.mark.parametrize("size", [None, 2])
-def test_parents_keep_their_times(dialect: object, size: int | None) -> None:
-    one = Stand([precious()], dialect)  # type: ignore[arg-type]
+def test_parents_keep_their_times(dialect: Dialect, size: int | None) -> None:
+    one = Stand([precious()], dialect)
     view = one.view()
     view.set(b"a/b/f", mode=0o600) if size is None else view.set(b"a/b/f", size=size)
     for again in (view, one.view()):
@@ -241,12 +249,14 @@ def test_write_changes_the_time_and_nothing_else() -> None:
     view.write(b"a/b/f", b"X")
     after = view.stat(b"a/b/f")
     assert after.mtime_ns > before.mtime_ns
-    assert after._replace(mtime_ns=0, ctime_ns=0, blocks=0) == before._replace(mtime_ns=0, ctime_ns=0, blocks=0)
+    assert after._replace(mtime_ns=0, ctime_ns=0, blocks=0) == before._replace(
+        mtime_ns=0, ctime_ns=0, blocks=0
+    )
 
 
 @BOTH
-def test_failed_xattr_change_copies_nothing(dialect: object) -> None:
-    one = Stand([precious()], dialect)  # type: ignore[arg-type]
+def test_failed_xattr_change_copies_nothing(dialect: Dialect) -> None:
+    one = Stand([precious()], dialect)
     view = one.view()
     assert errno_of(lambda: view.union.removexattr(view.at(b"a/b/f"), b"user.none")) == errno.ENODATA
     assert list(one.upper.scan(b"")) == []
@@ -256,8 +266,8 @@ def test_failed_xattr_change_copies_nothing(dialect: object) -> None:
 
 
 @BOTH
-def test_reader_from_before_sees_later_writes(dialect: object) -> None:
-    view = Stand([big()], dialect).view()  # type: ignore[arg-type]
+def test_reader_from_before_sees_later_writes(dialect: Dialect) -> None:
+    view = Stand([big()], dialect).view()
     reader = view.open(b"d/big")
     writer = view.open(b"d/big", READ_WRITE)
     assert reader.read(4, 0) == b"0123"
@@ -322,8 +332,10 @@ def recreate(view: View) -> None:
 @BOTH
 @pytest.mark.parametrize("remove", [unlink, rename_over, recreate])
 @pytest.mark.parametrize("prepare", [make_lower, make_upper, make_metadata])
-def test_unlinked_open_file(dialect: object, prepare: Callable[[View], None], remove: Callable[[View], None]) -> None:
-    one = Stand([lower({"f": b"low", "over": b"over"})], dialect)  # type: ignore[arg-type]
+def test_unlinked_open_file(
+    dialect: Dialect, prepare: Callable[[View], None], remove: Callable[[View], None]
+) -> None:
+    one = Stand([lower({"f": b"low", "over": b"over"})], dialect)
     view = one.view()
     prepare(view)
     content = view.read(b"f")
@@ -426,8 +438,8 @@ def test_handles_refuse_what_they_were_not_opened_for() -> None:
     ),
     st.sampled_from([OVERLAY, AUFS]),
 )
-def test_content_history(steps: list[tuple[object, ...]], dialect: object) -> None:
-    one = Stand([lower({"f": b"lower data"})], dialect)  # type: ignore[arg-type]
+def test_content_history(steps: list[tuple[object, ...]], dialect: Dialect) -> None:
+    one = Stand([lower({"f": b"lower data"})], dialect)
     model = bytearray(b"lower data")
     view, path = one.view(), b"f"
     early = view.open(path)
@@ -454,6 +466,3 @@ def test_content_history(steps: list[tuple[object, ...]], dialect: object) -> No
         assert early.read(100, 0) == bytes(model)
         assert view.stat(path).size == len(model)
     assert one.view().read(path) == bytes(model)
-
-
-__all__ = ["read_all"]

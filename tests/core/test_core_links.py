@@ -172,7 +172,9 @@ def test_upper_links_that_were_not_looked_at() -> None:
 
 @pytest.mark.parametrize("unlinked", list(itertools.permutations([b"a", b"b", b"c"], 2)))
 @pytest.mark.parametrize("remount", [False, True])
-def test_aufs_keeps_content_and_never_counts_below_the_names(unlinked: tuple[bytes, ...], remount: bool) -> None:
+def test_aufs_keeps_content_and_never_counts_below_the_names(
+    unlinked: tuple[bytes, ...], remount: bool
+) -> None:
     """AuFS cannot write link counts down: after a remount they are a guess, but nothing is lost for it."""
     one = linked(4, AUFS)
     view = one.view()

@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spies import Calls
-from stands import AUFS, LONG_AGO, OVERLAY, Content, Stand, Symlink, View, age, errno_of, lower, read_only, stand
+from stands import (
+    AUFS,
+    LONG_AGO,
+    OVERLAY,
+    Content,
+    Stand,
+    Symlink,
+    View,
+    age,
+    errno_of,
+    lower,
+    read_only,
+    stand,
+)
 
 from unionfs.core.dialect import Dialect, Listing
 from unionfs.core.layer import Layer
@@ -17,7 +30,7 @@ from unionfs.core.lookup import merge
 from unionfs.core.node import UPPER, Found
 from unionfs.core.union import Union
 from unionfs.layers.memory import MemoryStore
-from unionfs.types import Access, Kind
+from unionfs.types import Kind
 
 BOTH = pytest.mark.parametrize("dialect", [OVERLAY, AUFS], ids=["overlay", "aufs"])
 
@@ -55,7 +68,7 @@ FULL: dict[str, Content] = {"d/a": b"low", "d/sub/x": b"x", "f": b"low", "s": Sy
 @BOTH
 @pytest.mark.parametrize("as_upper", [False, True])
 class TestOneOverAnother:
-    """The upper of two layers, once as a lower layer and once as the writable one, over an AuFS and an overlay."""
+    """The upper of two layers, once as a lower and once as the writable one, over one of the other dialect."""
 
     def view(self, dialect: Dialect, as_upper: bool, top: Layer) -> View:
         bottom = layer(AUFS if dialect is OVERLAY else OVERLAY, FULL)
@@ -139,7 +152,9 @@ REDIRECTS = [
 ]
 
 
-@pytest.mark.parametrize(("_name", "entries", "marks", "path"), REDIRECTS, ids=[case[0] for case in REDIRECTS])
+@pytest.mark.parametrize(
+    ("_name", "entries", "marks", "path"), REDIRECTS, ids=[case[0] for case in REDIRECTS]
+)
 @pytest.mark.parametrize("as_upper", [False, True])
 def test_redirects(
     _name: str, entries: dict[str, Content], marks: dict[tuple[str, str], bytes], path: bytes, as_upper: bool
@@ -156,7 +171,13 @@ def test_redirects(
 
 def test_redirect_through_renamed_middle_layers() -> None:
     """The top renamed what the middle had renamed already; a child of it was renamed away too."""
-    top = layer(OVERLAY, {"z/three": b"", "kid/k": b""}, ("y",), (), {("z", "redirect"): b"/y", ("kid", "redirect"): b"/y/sub"})
+    top = layer(
+        OVERLAY,
+        {"z/three": b"", "kid/k": b""},
+        ("y",),
+        (),
+        {("z", "redirect"): b"/y", ("kid", "redirect"): b"/y/sub"},
+    )
     middle = layer(OVERLAY, {"y/two": b"", "y/sub": None}, ("d",), (), {("y", "redirect"): b"/d"})
     bottom = layer(AUFS, FULL)
     view = View(Union([top, middle, bottom]))
@@ -192,7 +213,9 @@ def chain(*, as_upper: bool) -> View:
     bottom = layer(AUFS, {"dir/a": b"data"})
     assert isinstance(top.store, MemoryStore)
     top.store.chmod(b"c", 0o600)
-    return Stand([middle, bottom], OVERLAY, top.store).view() if as_upper else View(Union([top, middle, bottom]))
+    return (
+        Stand([middle, bottom], OVERLAY, top.store).view() if as_upper else View(Union([top, middle, bottom]))
+    )
 
 
 @pytest.mark.parametrize("as_upper", [False, True])
@@ -357,6 +380,3 @@ def test_merge(listings: list[Listing], with_upper: bool) -> None:
         shows_lower = shown is not None and shown.where[-1] != UPPER
         assert (name in merged.hidden) == (beneath is not None and not shows_lower)
     assert merged.whiteouts == (set(upper.whiteouts) if upper else set())
-
-
-__all__ = ["Access"]

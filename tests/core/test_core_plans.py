@@ -111,7 +111,9 @@ def test_copy_without_data(dialect: Dialect, source: Source, marks: Marks, steps
 def test_copy_is_published_by_one_step_and_linked_before() -> None:
     plan = copyup.publish(TEMP, b"d/name", Kind.FILE, work(b"index/ff"), b"d", DIR, OVERLAY, SPARE)
     assert plan == Plan(
-        build=(Link(TEMP, work(b"index/ff")),), commit=(Move(TEMP, NAME),), tidy=(SetTimes(upper(b"d"), 1, 2),)
+        build=(Link(TEMP, work(b"index/ff")),),
+        commit=(Move(TEMP, NAME),),
+        tidy=(SetTimes(upper(b"d"), 1, 2),),
     )
 
 
@@ -145,7 +147,10 @@ def test_attributes(stat: Stat, changes: Changes, steps: Steps) -> None:
     assert attrs.change(NAME, stat, changes) == Plan(commit=steps)
 
 
-def new(dialect: Dialect, mode: int, *, owner: Owner = Owner(), **facts: bool) -> Plan:
+NOBODY = Owner()
+
+
+def new(dialect: Dialect, mode: int, *, owner: Owner = NOBODY, **facts: bool) -> Plan:
     facts = {"natural": True, "over_whiteout": False, "opaque": False} | facts
     return create.new(b"d/name", mode, owner, **facts, target=b"to", dialect=dialect, temp=TEMP, spare=SPARE)
 
@@ -303,7 +308,9 @@ def test_marks_under_a_new_name(old: Marks, facts: dict[str, object], new: Marks
     assert rename.marks_at(old, below=b"was", **facts) == new  # type: ignore[arg-type]
 
 
-def moved(kind: Kind = Kind.FILE, *, covers: bool = False, new: Marks = NO_MARKS, at: bytes = b"d/name") -> Moved:
+def moved(
+    kind: Kind = Kind.FILE, *, covers: bool = False, new: Marks = NO_MARKS, at: bytes = b"d/name"
+) -> Moved:
     return Moved(at, kind, covers, NO_MARKS, new)
 
 
@@ -367,5 +374,9 @@ def test_exchange_marks_both_first() -> None:
 def test_aufs_refuses_marks_that_it_cannot_write() -> None:
     with pytest.raises(ValueError, match="opaque"):
         rename.rename(
-            moved(Kind.DIR, new=Marks(redirect=b"/d")), b"d/new", onto=Occupant.NOTHING, dialect=AUFS, temp=TEMP
+            moved(Kind.DIR, new=Marks(redirect=b"/d")),
+            b"d/new",
+            onto=Occupant.NOTHING,
+            dialect=AUFS,
+            temp=TEMP,
         )

@@ -92,7 +92,11 @@ def _raise_tree(state: State, node: Node) -> None:
     with state.lock:
         children = [state.nodes.of(entry) for entry in list(state.nodes.table(node).entries.values())]
     for child in children:
-        raise_for_move(state, child)
+        try:
+            raise_for_move(state, child)
+        except FileNotFoundError:
+            if child.names:
+                raise  # otherwise it was removed meanwhile
     with state.lock:
         table = state.nodes.table(node)
         for entry in table.entries.values():
@@ -213,10 +217,7 @@ def _publish_locked(
 ) -> None:
     """Show a finished copy under the node's name; or only keep it, if it has lost its names meanwhile."""
     try:
-        if node.names:
-            file = _show_locked(state, node, build, temp, stat)
-        else:
-            file = _keep_locked(node, build, temp)
+        file = _show_locked(state, node, build, temp, stat) if node.names else _keep_locked(node, build, temp)
     except BaseException:
         build.undo()
         raise

@@ -49,11 +49,23 @@ def make_locked(
     return node, file
 
 
+def mode_of_node(mode: int) -> int:
+    """What mknod(2) makes for a `mode`: a file if it names no format, never a directory or symbolic link."""
+    match _s.S_IFMT(mode):
+        case 0:
+            return mode | _s.S_IFREG
+        case _s.S_IFDIR:
+            raise error(errno.EPERM)
+        case _s.S_IFLNK:
+            raise error(errno.EINVAL)
+    return mode
+
+
 def link(state: State, node: Node, parent: Node, name: bytes) -> None:
+    with state.lock:
+        _check_name_locked(state, parent, name)
     if node.is_dir:
         raise error(errno.EPERM, name)
-    with state.lock:
-        _free_name_locked(state, parent, name)
     raise_node(state, node)
     with state.lock:
         _free_name_locked(state, parent, name)
@@ -83,10 +95,14 @@ def _link_locked(state: State, node: Node, parent: Node, name: bytes) -> None:
 
 def _free_name_locked(state: State, parent: Node, name: bytes) -> None:
     """Check that something may be made under a name, and have its directory in the upper layer."""
+    _check_name_locked(state, parent, name)
+    raise_dir_locked(state, parent)
+
+
+def _check_name_locked(state: State, parent: Node, name: bytes) -> None:
     if state.nodes.find(parent, name) is not None:
         raise error(errno.EEXIST, name)
     if len(name) > NAME_MAX:
         raise error(errno.ENAMETOOLONG, name)
     if not state.dialect.allows_name(name):
         raise error(errno.EPERM, name)
-    raise_dir_locked(state, parent)

@@ -155,7 +155,7 @@ class Nodes:
         if node.stat is not None:
             return node.stat
         store, path, _dialect = self.store_of(node)
-        stat = store.stat(path)._replace(ino=node.ino, dev=0)
+        stat = store.stat(path).numbered(node.ino)
         if node.is_dir:
             if len(node.lowers) + node.upper > 1:
                 stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
@@ -215,7 +215,7 @@ class Nodes:
 
     def _from_lower(self, place: Place, stat: Stat) -> Node:
         node = Node(stat.kind, self._numbers.number(stat.dev, stat.ino), upper=False, lowers=(place,))
-        node.stat = stat._replace(ino=node.ino, dev=0)
+        node.stat = stat.numbered(node.ino)
         return node
 
     def _linked_lower(self, entry: Entry, place: Place, stat: Stat) -> Node:
@@ -226,7 +226,7 @@ class Nodes:
         if node is None:
             node = self._from_lower(place, stat)
             node.extra_links = -self._hidden_links(place, stat)
-            node.stat = stat._replace(ino=node.ino, dev=0, nlink=stat.nlink + node.extra_links)
+            node.stat = stat.numbered(node.ino)._replace(nlink=stat.nlink + node.extra_links)
         self._linked[stat.dev, stat.ino] = node
         return node
 

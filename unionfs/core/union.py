@@ -162,6 +162,7 @@ class Union:
     def mknod(self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT) -> Node:
         """Make a regular file, device, fifo or socket. EEXIST; EPERM for a device that is a mark."""
         with self._lock:
+            mode = create.mode_of_node(mode)
             node, file = create.make_locked(self._state, parent, name, mode, owner, rdev=rdev)
             if file is not None:
                 file.close()

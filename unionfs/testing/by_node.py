@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from unionfs.core.attrs import Changes
 from unionfs.core.node import Node
 from unionfs.core.union import Union
+from unionfs.errors import error
 from unionfs.testing.subject import OpenFile
 from unionfs.types import Access, Kind, RenameFlags, Stat, XattrFlags
 
@@ -85,5 +88,8 @@ class NodeSubject:
 
     def _place(self, path: bytes) -> tuple[Node, bytes]:
         """The directory and the name that `path` means, whether or not there is such a name."""
-        parent, _, name = path.rpartition(b"/")
-        return self._node(parent), name
+        directory, _, name = path.rpartition(b"/")
+        parent = self._node(directory)
+        if parent.kind is not Kind.DIR:
+            raise error(errno.ENOTDIR, path)
+        return parent, name

@@ -7,12 +7,12 @@ with a party that does not have it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from unionfs.testing.commands import (
     Command,
-    HandleStat,
     Link,
     Open,
     Outcome,
@@ -38,20 +38,25 @@ class Difference(NamedTuple):
     tree: Callable[[Tree], Tree] = lambda tree: tree
 
 
-def _without_nlink(outcome: Outcome) -> Outcome:
+def _without_nlink(command: Command, outcome: Outcome) -> Outcome:
     if isinstance(outcome.value, Attributes):
         return Outcome(outcome.value._replace(nlink=None))
     return outcome
 
 
-def _tree_without_nlink(tree: Tree) -> Tree:
-    return Tree({path: _entry_without_nlink(entry) for path, entry in tree.entries.items()}, tree.inos)
+def _with_visible_links(tree: Tree) -> Tree:
+    """No file of `tree` has more links than names."""
+    names = Counter(entry.same_as for entry in tree.entries.values() if isinstance(entry, Entry))
+    return tree._replace(
+        entries={path: _with_links(entry, names) for path, entry in tree.entries.items()},
+    )
 
 
-def _entry_without_nlink(entry: Entry | Flaw) -> Entry | Flaw:
-    if isinstance(entry, Flaw):
+def _with_links(entry: Entry | Flaw, names: Counter[bytes]) -> Entry | Flaw:
+    if isinstance(entry, Flaw) or entry.attributes.nlink is None:
         return entry
-    return entry._replace(attributes=entry.attributes._replace(nlink=None))
+    nlink = min(entry.attributes.nlink, names[entry.same_as])
+    return entry._replace(attributes=entry.attributes._replace(nlink=nlink))
 
 
 def _completes_a_copy(command: Command, tree: Tree, steps: Sequence[Step]) -> bool:
@@ -74,18 +79,11 @@ def _raised_by(step: Step) -> set[int | None]:
 
 DIFFERENCES = (
     Difference(
-        "plain",
-        "A flattened tree does not have the hard links of a layer that other layers hide; "
-        "a union counts them, as overlayfs does, for it cannot know where they are",
-        outcome=lambda command, outcome: _without_nlink(outcome),
-        tree=_tree_without_nlink,
-    ),
-    Difference(
         "kernel",
-        "fstat of a removed file that was never copied up gives the lower file's link count, not 0",
-        outcome=lambda command, outcome: (
-            _without_nlink(outcome) if isinstance(command, HandleStat) else outcome
-        ),
+        "a lower file's link count includes the names that upper layers hide, "
+        "and stays when the file is removed without having been copied up",
+        outcome=_without_nlink,
+        tree=_with_visible_links,
     ),
     Difference(
         "kernel",

@@ -70,6 +70,7 @@ class Interpreter:
             case Write(path, data, offset):
                 return self._write(path, data, offset)
             case ListDir(path):
+                self._expect(path, {Kind.DIR}, errno.ENOTDIR)
                 return sorted(self.subject.scan(path), key=itemgetter(0))
             case GetStat(path):
                 return attributes(self.subject.stat(path))

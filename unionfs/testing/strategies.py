@@ -254,6 +254,11 @@ def _remount(draw: DrawFn, paths: _Paths) -> Command:
 _COMMANDS = (_make, _change_data, _change_metadata, _remove, _rename, _rename, _read, _use_handle, _remount)
 
 
+@st.composite
+def _commands(draw: DrawFn, paths: _Paths) -> Command:
+    return draw(st.sampled_from(_COMMANDS))(draw, paths)
+
+
 # Episodes.
 
 
@@ -263,7 +268,7 @@ def _episodes(draw: DrawFn, paths: _Paths) -> History:
 
 
 def _anything(draw: DrawFn, paths: _Paths) -> History:
-    return [make(draw, paths) for make in draw(st.lists(st.sampled_from(_COMMANDS), min_size=1, max_size=6))]
+    return draw(st.lists(_commands(paths), max_size=6))
 
 
 def _of_a_handle(draw: DrawFn, paths: _Paths) -> History:
@@ -377,4 +382,4 @@ _EPISODES = (
 
 
 def _some(draw: DrawFn, choices: Sequence[Command], most: int) -> History:
-    return draw(st.lists(st.sampled_from(choices), min_size=1, max_size=most))
+    return draw(st.lists(st.sampled_from(choices), max_size=most + 1))

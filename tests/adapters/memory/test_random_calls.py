@@ -19,7 +19,8 @@ PATHS = st.builds(
     st.lists(NAMES, min_size=1, max_size=3),
     st.sampled_from(["", "", "", "/"]),
 )
-TARGETS = st.one_of(PATHS, st.sampled_from(["../file", "sub/..", "a.txt"]))
+# No target climbs: at the root the union stops, while the host's tree goes on above (see test_resolving).
+TARGETS = st.one_of(PATHS, st.sampled_from(["./file", "dir/./sub", "a.txt"]))
 NUMBERS = st.integers(0, 5)
 CALLS = st.one_of(
     st.tuples(st.sampled_from(["mkdir", "unlink", "rmdir", "listdir", "stat", "lstat"]), PATHS),
