@@ -1,12 +1,12 @@
 """Errors: `OSError` with the right errno for file operations, a small tree for everything else.
 
-    OSError                     from every operation on files (errno and filename are set)
-    UnionError                  base of what is not an operation on files
-    ├── ConfigError             layers, options or mountpoints that do not fit together
-    └── ImageError              an image, or an entry in one, that cannot be trusted or read
-        ├── ArchiveError        a layer archive breaks a rule (names the archive and the entry)
-        ├── DigestError         content does not have the digest or size it was announced with
-        └── ImageNotFoundError  an image reference that names nothing, or cannot be parsed
+OSError                     from every operation on files (errno and filename are set)
+UnionError                  base of what is not an operation on files
+├── ConfigError             layers, options or mountpoints that do not fit together
+└── ImageError              an image, or an entry in one, that cannot be trusted or read
+    ├── ArchiveError        a layer archive breaks a rule (names the archive and the entry)
+    ├── DigestError         content does not have the digest or size it was announced with
+    └── ImageNotFoundError  an image reference that names nothing, or cannot be parsed
 """
 
 from __future__ import annotations

@@ -126,6 +126,17 @@ def test_linked_files_changed_under_all_their_names() -> None:
     assert lines(one.view()) == ["C a DIR 0", "C a/one FILE 2", "C b DIR 0", "D b/two FILE 1"]
 
 
+def test_other_linked_files_have_not_changed() -> None:
+    """Looked at under one name, still the same file under the other."""
+    store = MemoryStore.of({"a": b"", "c": b""})
+    store.link(b"a", store, b"b")
+    store.link(b"c", store, b"d")
+    view = Stand([Layer(store, OVERLAY)], OVERLAY).view()
+    view.tree()
+    view.write(b"c", b"x")
+    assert lines(view) == ["C c FILE 1", "C d FILE 1"]
+
+
 @pytest.mark.parametrize("dialect", [OVERLAY, AUFS], ids=["overlay", "aufs"])
 def test_cost_is_that_of_the_change(dialect: Dialect) -> None:
     entries: dict[str, Content] = {

@@ -45,7 +45,7 @@ def setattr_(view: View, path: bytes, *changes: int | None) -> None:
 PATHS = st.sampled_from(NAMES)
 FLAGS = st.sampled_from([RenameFlags.NONE] * 3 + [RenameFlags.EXCHANGE])
 STEPS = st.one_of(
-    st.tuples(st.just(View.make), st.tuples(PATHS, st.just(b"new"))),
+    st.tuples(st.just(View.make), st.tuples(PATHS)),
     st.tuples(st.just(View.mkdir), st.tuples(PATHS)),
     st.tuples(st.just(View.unlink), st.tuples(PATHS)),
     st.tuples(st.just(View.rmdir), st.tuples(PATHS)),
@@ -111,9 +111,17 @@ def test_refused_in_the_midst_of_a_history(steps: list[tuple[Step, int]]) -> Non
             assert without_times(view.tree()) == before or act is setattr_ or act is View.write
             number = errno_of(partial(act, view, *arguments))
         assert number == errno_of(partial(act, usual, *arguments))
-        assert without_times(view.tree()) == without_times(usual.tree())
+        agree_but_for_spare_links(without_times(view.tree()), without_times(usual.tree()))
         assert names_only(stand.view()) == names_only(usual)
     assert stand.litter() == []
+
+
+def agree_but_for_spare_links(tree: dict[bytes, Row], usual: dict[bytes, Row]) -> None:
+    """What could not be cleared away, or counted down, is counted until it is."""
+    assert {p: row._replace(nlink=0) for p, row in tree.items()} == {
+        p: row._replace(nlink=0) for p, row in usual.items()
+    }
+    assert all(row.nlink >= usual[path].nlink for path, row in tree.items())
 
 
 def names_only(view: View) -> dict[bytes, tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ import stat as _s
 
 from unionfs.core.copyup import raise_dir_locked, raise_node
 from unionfs.core.dialect import Marks
-from unionfs.core.node import Node
+from unionfs.core.node import Node, OpenFiles
 from unionfs.core.plans import create as plans
 from unionfs.core.plans.rename import marks_at
 from unionfs.core.state import State
@@ -42,10 +42,22 @@ def make_locked(
         spare=state.temp(),
     )
     file = state.publish_locked(plan, keep=upper(path))
-    node = state.nodes.created(path)
+    node = state.nodes.created(upper(path))
     node.marks = Marks(opaque=opaque)
     state.nodes.add(parent, name, node)
     parent.stat = None
+    return node, file
+
+
+def make_unnamed_locked(state: State, parent: Node, mode: int, owner: Owner) -> tuple[Node, File | None]:
+    """Make a regular file that the work tree keeps until it gets a name, and hand it over open."""
+    if not parent.is_dir:
+        raise error(errno.ENOTDIR)
+    mode, owner = plans.inherit(state.nodes.stat(parent), _s.S_IFREG | mode, owner)
+    at = state.temp()
+    file = state.publish_locked(plans.unnamed(at, mode, owner), keep=at)
+    node = state.nodes.created(at)
+    node.aside, node.extra_links = at, -1
     return node, file
 
 
@@ -56,9 +68,9 @@ def mode_of_node(mode: int) -> int:
             return mode | _s.S_IFREG
         case _s.S_IFDIR:
             raise error(errno.EPERM)
-        case _s.S_IFLNK:
-            raise error(errno.EINVAL)
-    return mode
+        case _s.S_IFREG | _s.S_IFCHR | _s.S_IFBLK | _s.S_IFIFO | _s.S_IFSOCK:
+            return mode
+    raise error(errno.EINVAL)
 
 
 def link(state: State, node: Node, parent: Node, name: bytes) -> None:
@@ -69,9 +81,12 @@ def link(state: State, node: Node, parent: Node, name: bytes) -> None:
     raise_node(state, node)
     with state.lock:
         _free_name_locked(state, parent, name)
-        if not node.names:
+        if node.names:
+            _link_locked(state, node, parent, name)
+        elif node.files is not None and node.files.unnamed:
+            _name_locked(state, node, node.files, parent, name)
+        else:
             raise error(errno.ENOENT, name)
-        _link_locked(state, node, parent, name)
 
 
 def _link_locked(state: State, node: Node, parent: Node, name: bytes) -> None:
@@ -90,6 +105,23 @@ def _link_locked(state: State, node: Node, parent: Node, name: bytes) -> None:
     state.publish_locked(plan)
     state.nodes.add(parent, name, node)
     state.nodes.remember_links(node)
+    parent.stat = None
+
+
+def _name_locked(state: State, node: Node, files: OpenFiles, parent: Node, name: bytes) -> None:
+    """Give a file that was made without a name its first: it leaves the work tree for good."""
+    plan = state.dialect.move(
+        state.nodes.home(node),
+        upper(state.path_in(parent, name)),
+        node.kind,
+        leave_whiteout=False,
+        onto=state.occupant(parent, name),
+        temp=state.temp(),
+    )
+    state.publish_locked(plan)
+    node.aside, files.unnamed = None, False
+    node.extra_links += 1
+    state.nodes.add(parent, name, node)
     parent.stat = None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from unionfs.core.node import Found, Node, Place, join
+from unionfs.core.node import Entry, Found, Node, Place, join
 from unionfs.core.nodes import Nodes
 from unionfs.types import Kind
 
@@ -57,19 +57,20 @@ class _Diff:
                 assert was is not None
                 yield self._removed(join(path, name), name, was, beneath)
             elif entry.in_upper or not merges or self._everywhere:
-                yield from self._shown(self._nodes.of(entry), join(path, name), was, name, beneath)
+                yield from self._shown(entry, join(path, name), was, beneath)
 
     def _shown(
-        self, node: Node, path: bytes, was: Found | None, name: bytes, beneath: Sequence[Place]
+        self, entry: Entry, path: bytes, was: Found | None, beneath: Sequence[Place]
     ) -> Iterator[Change]:
+        node = self._nodes.of(entry)
         if was is None:
             yield self._line(node, path, "A")
-        elif node.upper or node.lowers[:1] != self._places(was, name, beneath)[:1]:
+        elif node.upper or _top_place(entry) != self._places(was, entry.name, beneath)[0]:
             yield self._line(node, path, "C")
         if node.is_dir:
             below: Sequence[Place] = ()
             if was is not None and was.kind is Kind.DIR:
-                below = self._gather.directory(beneath, b"", name, was.where, None).lowers
+                below = self._gather.directory(beneath, b"", entry.name, was.where, None).lowers
             yield from self.directory(node, path, below)
 
     def _line(self, node: Node, path: bytes, letter: str) -> Change:
@@ -85,3 +86,9 @@ class _Diff:
 
     def _places(self, found: Found, name: bytes, beneath: Sequence[Place]) -> tuple[Place, ...]:
         return tuple(Place(beneath[at].layer, join(beneath[at].path, name)) for at in found.where)
+
+
+def _top_place(entry: Entry) -> Place:
+    """Where the lowers hold this very name: a node with several knows only one of its places."""
+    held = entry.directory.lowers[entry.where[0]]
+    return Place(held.layer, join(held.path, entry.name))

@@ -94,6 +94,14 @@ def open_made_locked(state: State, node: Node, file: File | None) -> Handle:
     return _open_locked(state, node, Access.READ | Access.WRITE)
 
 
+def open_unnamed_locked(state: State, node: Node, file: File | None) -> Handle:
+    """A handle on a file that was made without a name and is gone with its last handle, unless it gets one."""
+    handle = open_made_locked(state, node, file)
+    assert node.files is not None
+    node.files.unnamed = True
+    return handle
+
+
 def _open_locked(state: State, node: Node, access: Access) -> Handle:
     if node.files is None:
         node.files = OpenFiles()

@@ -9,6 +9,9 @@ from unionfs.core.node import Node
 from unionfs.errors import error
 from unionfs.types import Access, File, Stat
 
+CHUNK = 1 << 20
+"""Bytes copied in one go where they pass through us."""
+
 if TYPE_CHECKING:
     from unionfs.core.files import SharedFile
 
@@ -57,6 +60,18 @@ class Handle:
         finally:
             self.node.stat = None
 
+    def copy_from(self, source: Handle, source_offset: int, offset: int, length: int) -> int:
+        """copy_file_range(2): at most `length` bytes of `source`; the number copied, 0 at its end."""
+        self._need(Access.WRITE)
+        try:
+            target = self._shared.writable()
+            given = source._readable()
+            if source_offset == offset:  # then a file system that shares extents can share them
+                return target.copy_from(given, offset, length)
+            return target.pwrite(given.pread(min(length, CHUNK), source_offset), offset)
+        finally:
+            self.node.stat = None
+
     def seek(self, offset: int, whence: int) -> int:
         """The next data or hole from `offset` on (`SEEK_DATA`, `SEEK_HOLE`); ENXIO past the end."""
         self._need(Access.READ | Access.WRITE)
@@ -71,6 +86,16 @@ class Handle:
         self._need(Access.READ | Access.WRITE)
         if self.node.upper:
             self._shared.readable().sync(data_only)
+
+    def fileno(self) -> int | None:
+        """A descriptor on this host of the file that is read from at the moment; None where it has none."""
+        self._need(Access.READ | Access.WRITE)
+        return self._shared.readable().fileno()
+
+    def prepare_to_write(self) -> None:
+        """Do what the first write does beforehand, for a writer who will go round this handle."""
+        self._need(Access.WRITE)
+        self._shared.writable()
 
     def close(self) -> None:
         """Let go of the file; doing it twice is harmless."""

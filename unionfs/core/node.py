@@ -122,14 +122,16 @@ class OpenFiles:
 
     `current` serves reads, and writes too once `writable`. Files that a copy-up has
     superseded stay open until the last handle closes, for a read may be under way.
+    `unnamed` says that the node was made without a name and may still get one.
     """
 
-    __slots__ = ("count", "current", "retired", "writable")
+    __slots__ = ("count", "current", "retired", "unnamed", "writable")
 
     def __init__(self) -> None:
         self.count = 0
         self.current: File | None = None
         self.writable = False
+        self.unnamed = False
         self.retired: list[File] = []
 
     def switch(self, file: File, writable: bool) -> None:

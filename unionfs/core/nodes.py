@@ -289,10 +289,10 @@ class Nodes:
             self._linked[stat.dev, stat.ino] = node
         return node
 
-    def created(self, path: bytes) -> Node:
-        """The node of something just made in the upper layer."""
+    def created(self, at: At) -> Node:
+        """The node of something just made in one of the upper layer's trees."""
         assert self._upper is not None
-        stat = self._upper.store.stat(path)
+        stat = self._upper.tree(at).stat(at.path)
         node = self._from_upper(stat, NO_MARKS, self._numbers.number(stat.dev, stat.ino))
         if node.is_dir:
             node.table = Table()

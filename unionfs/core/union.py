@@ -152,6 +152,13 @@ class Union:
             node, file = create.make_locked(self._state, parent, name, _s.S_IFREG | _s.S_IMODE(mode), owner)
             return node, files.open_made_locked(self._state, node, file)
 
+    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
+        """Make a regular file without a name and open it (open(2), O_TMPFILE); `link` can give it one."""
+        self._need_upper()
+        with self._lock:
+            node, file = create.make_unnamed_locked(self._state, parent, _s.S_IMODE(mode), owner)
+            return node, files.open_unnamed_locked(self._state, node, file)
+
     # Making and removing
 
     def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> Node:

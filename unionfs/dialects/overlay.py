@@ -343,7 +343,6 @@ def _read_links(nlink: bytes | None) -> Links | None:
         return None
 
 
-
 def _written_links(links: Links) -> bytes:
     """``U`` counts from the upper file, ``L`` from the lower one."""
     return (b"L%+d" if links.of_lower else b"U%+d") % links.number

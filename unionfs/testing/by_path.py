@@ -50,7 +50,9 @@ class Descriptor:
             os.ftruncate(self._fd, size)
         except OSError as failure:
             # POSIX has EBADF or EINVAL for a file not open for writing; Linux gives the latter, the project the former.
-            raise error(errno.EBADF if failure.errno == errno.EINVAL else failure.errno or errno.EIO) from None
+            raise error(
+                errno.EBADF if failure.errno == errno.EINVAL else failure.errno or errno.EIO
+            ) from None
 
     def stat(self) -> Stat:
         return stat_of(os.fstat(self._fd))

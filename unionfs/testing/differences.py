@@ -72,7 +72,14 @@ def _raised_by(step: Step) -> set[int | None]:
     match step.command:
         case Rename(path, new) | Link(path, new):
             return {step.before.inos.get(path, 0), step.before.inos.get(new, 0)}
-        case SetMode(path) | SetOwner(path) | SetTimes(path) | SetXattr(path) | RemoveXattr(path) | Unlink(path):
+        case (
+            SetMode(path)
+            | SetOwner(path)
+            | SetTimes(path)
+            | SetXattr(path)
+            | RemoveXattr(path)
+            | Unlink(path)
+        ):
             return {step.before.inos.get(path, 0)}
     return set()
 
@@ -99,9 +106,7 @@ def of(parties: Collection[str]) -> list[Difference]:
     return [difference for difference in DIFFERENCES if difference.party in parties]
 
 
-def is_left_out(
-    command: Command, tree: Tree, steps: Sequence[Step], parties: Collection[str]
-) -> bool:
+def is_left_out(command: Command, tree: Tree, steps: Sequence[Step], parties: Collection[str]) -> bool:
     """Whether not all of the parties can be expected to agree on `command`, which meets `tree` after `steps`."""
     return any(difference.leaves_out(command, tree, steps) for difference in of(parties))
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from abc import ABC, abstractmethod
+from threading import Timer
 
+from unionfs.adapters.fuse import mounting, records
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.union import Union
@@ -23,6 +27,7 @@ from unionfs.testing.by_path import PathSubject
 from unionfs.testing.commands import Command, Outcome, Remount
 from unionfs.testing.interpreter import Interpreter
 from unionfs.testing.stacks import (
+    NAMES,
     OLD_NS,
     LayerData,
     Stack,
@@ -37,6 +42,7 @@ from unionfs.testing.subject import Subject
 from unionfs.testing.trees import Tree, snapshot
 
 _PREFIX = "unionfs-party-"
+_HANGS_AFTER = 60  # seconds, for one mount of one history
 ROOT_NS = OLD_NS  # a new upper layer hides the lower roots: it must look the same everywhere
 
 
@@ -60,9 +66,9 @@ class Party(ABC):
             return self._remount()
         return self._running.run(command)
 
-    def snapshot(self, probes: tuple[bytes, ...] = ()) -> Tree:
+    def snapshot(self) -> Tree:
         """The whole tree, see `trees.snapshot`."""
-        return snapshot(self._running.subject, probes)
+        return snapshot(self._running.subject, NAMES)
 
     def unmount(self) -> None:
         """Close all that is open; the layers are left lying."""
@@ -218,6 +224,36 @@ class KernelOverlay(DirectoryParty):
 
     def _unmount(self) -> None:
         subprocess.run([b"umount", self.mountpoint], check=True)
+
+
+class FuseMount(DirectoryParty):
+    """A real mount by the command line, over one of the transports; all lowers in the top-most's dialect."""
+
+    def __init__(self, transport: str) -> None:
+        self.name = transport
+        self._watchdog = Timer(0, self._kill)
+
+    def _form(self, items: LayerData, dialect: str) -> LayerData:
+        return raw(items, self.dialects[0])
+
+    def _mount(self) -> Subject:
+        self._watchdog = Timer(_HANGS_AFTER, self._kill)
+        self._watchdog.start()
+        options = b"lowerdir=%b,upperdir=%b,workdir=%b" % (b":".join(self.lowers), self.upper, self.work)
+        options += b",dialect=" + self.dialects[0].encode()
+        command = [sys.executable, "-m", "unionfs.cli", "mount", "--transport", self.name]
+        subprocess.run([*command, "-o", options, self.mountpoint], check=True, timeout=_HANGS_AFTER)
+        return PathSubject(self.mountpoint)
+
+    def _unmount(self) -> None:
+        mounting.unmount(os.fsdecode(self.mountpoint))
+        self._watchdog.cancel()
+
+    def _kill(self) -> None:
+        """End every call that waits for a daemon which does not answer."""
+        record = records.find(os.fsdecode(self.mountpoint))
+        if record is not None:
+            os.kill(record.pid, signal.SIGKILL)
 
 
 def _memory_layer(layer: StackLayer) -> Layer:

@@ -16,6 +16,9 @@ from unionfs.core.store import WritableStore
 OLD_NS = 1_000_000_000_000_000_000
 """2001: what generated layers are dated around, in nanoseconds."""
 
+NAMES = (b"a", b"b", b"\xff")
+"""The alphabet of generated paths; the last is not UTF-8. Every party is asked for them in every directory."""
+
 
 class Meta(NamedTuple):
     mode: int = 0o644
@@ -201,7 +204,7 @@ def _lay(merged: dict[bytes, _Placed], items: LayerData, height: int, path: byte
     below = merged.get(path)
     both_are_dirs = isinstance(item, Dir) and below is not None and isinstance(below.item, Dir)
     if not both_are_dirs or (isinstance(item, Dir) and item.opaque):
-        for other in [other for other in merged if _is_within(other, path)]:
+        for other in [other for other in merged if is_within(other, path)]:
             del merged[other]
     match item:
         case Whiteout():
@@ -222,7 +225,7 @@ def _with_links(merged: Mapping[bytes, _Placed]) -> LayerData:
     }
 
 
-def _is_within(path: bytes, directory: bytes) -> bool:
+def is_within(path: bytes, directory: bytes) -> bool:
     """Whether `path` is `directory` or below it."""
     return not directory or path == directory or path.startswith(directory + b"/")
 
@@ -241,6 +244,6 @@ def _without_idle(items: LayerData, below: LayerData) -> LayerData:
         path
         for path, item in items.items()
         if isinstance(item, Whiteout)
-        and (path not in below or any(_is_within(path, directory) for directory in opaque))
+        and (path not in below or any(is_within(path, directory) for directory in opaque))
     }
     return {path: item for path, item in items.items() if path not in idle}

@@ -46,6 +46,7 @@ from unionfs.testing.commands import (
     Write,
 )
 from unionfs.testing.stacks import (
+    NAMES,
     OLD_NS,
     Dir,
     File,
@@ -63,7 +64,6 @@ from unionfs.testing.stacks import (
 from unionfs.testing.trees import join
 from unionfs.types import RenameFlags, XattrFlags
 
-NAMES = (b"a", b"b", b"\xff")  # the last is not UTF-8
 NULL_DEVICE = os.makedev(1, 3)
 
 _names = st.sampled_from(NAMES)
@@ -151,9 +151,7 @@ class _Paths:
     def __init__(self, stack: Stack) -> None:
         self.items = flatten(stack)
         self.any = _mostly([path for path in self.items if path])
-        self.files = _mostly(
-            [path for path, item in self.items.items() if isinstance(item, File | HardLink)]
-        )
+        self.files = _mostly([path for path, item in self.items.items() if isinstance(item, File | HardLink)])
         self.dirs = _mostly([path for path, item in self.items.items() if path and isinstance(item, Dir)])
 
     def below(self, directory: bytes) -> list[tuple[bytes, Item]]:

@@ -112,7 +112,9 @@ class _Past:
                 self.slots.clear()
             case Rename(path, new, flags):
                 places = (path, new) if flags is RenameFlags.EXCHANGE else (path,)
-                self.moved_dirs |= {before.inos[place] for place in places if _kind(before, place) is Kind.DIR}
+                self.moved_dirs |= {
+                    before.inos[place] for place in places if _kind(before, place) is Kind.DIR
+                }
 
 
 _METADATA = (SetMode, SetOwner, SetTimes, SetXattr, RemoveXattr)

@@ -120,6 +120,10 @@ class Device:
         self._buffer = bytearray(max_request)
         self._view = memoryview(self._buffer)
 
+    @property
+    def descriptor(self) -> int:
+        return self._fd
+
     def receive(self) -> memoryview | None:
         """The next request, valid until the next call; None once the mount is gone."""
         while True:

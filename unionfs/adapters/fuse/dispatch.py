@@ -8,6 +8,7 @@ layers change through this mount only.
 from __future__ import annotations
 
 import errno
+import os
 import stat as _s
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
 from unionfs.adapters.fuse.handles import Handles
 from unionfs.adapters.fuse.nodeids import NodeIds
+from unionfs.adapters.fuse.passthrough import Passthrough
 from unionfs.adapters.fuse.protocol import Lifetimes, Opcode, OpenFlags, Request, SetattrValid
 from unionfs.core.attrs import Changes
 from unionfs.core.dialect import Feature
@@ -47,6 +49,7 @@ class Dispatcher:
         self._lifetimes = lifetimes
         self._ids = NodeIds(union)
         self._files: Handles[Handle] = Handles()
+        self.passthrough = Passthrough(read_only=union.upper is None)
         self._clock = Clock()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
@@ -107,7 +110,8 @@ class Dispatcher:
     def _mknod(self, request: Request, mode: int, rdev: int, umask: int, name: bytes) -> bytes:
         parent = self._ids[request.nodeid]
         device = protocol.decode_device(rdev)
-        return self._entry(self._union.mknod(parent, _checked(name), mode, device, _owner(request)))
+        node = self._union.mknod(parent, _checked(name), mode & _MODE, device, _owner(request))
+        return self._entry(node)
 
     def _symlink(self, request: Request, name: bytes, target: bytes) -> bytes:
         parent = self._ids[request.nodeid]
@@ -170,6 +174,8 @@ class Dispatcher:
         return _sized(b"".join(name + b"\0" for name in names), size)
 
     def _setxattr(self, request: Request, name: bytes, value: bytes, flags: int, ext_flags: int) -> bytes:
+        if flags & ~_XATTR_FLAGS:
+            raise error(errno.EINVAL)
         self._union.setxattr(self._ids[request.nodeid], name, value, XattrFlags(flags))
         return b""
 
@@ -184,10 +190,26 @@ class Dispatcher:
 
     def _open(self, request: Request, flags: int, open_flags: int) -> bytes:
         node = self._ids[request.nodeid]
-        handle = self._union.open(node, access_of(flags))
+        # The kernel says where the end is, and O_APPEND may be taken away later (fcntl(2), F_SETFL).
+        handle = self._union.open(node, access_of(flags & ~os.O_APPEND))
         if open_flags & protocol.OPEN_KILL_SUIDGID:
             self._drop_set_id(node)
-        return protocol.open_out(self._files.add(handle), _OPENED)
+        return self._opened(handle, flags)
+
+    def _opened(self, handle: Handle, flags: int) -> bytes:
+        try:
+            backing_id = self.passthrough.opened(handle, access_of(flags))
+        except BaseException:
+            self._close(handle)
+            raise
+        fh = self._files.add(handle)
+        if backing_id:
+            return protocol.open_out(fh, _PASSED_THROUGH, backing_id)
+        return protocol.open_out(fh, _OPENED)
+
+    def _close(self, handle: Handle) -> None:
+        self.passthrough.closed(handle.node)
+        handle.close()
 
     def _create(
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
@@ -196,7 +218,15 @@ class Dispatcher:
             self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request)
         )
         entry = self._entry(node)
-        return entry + protocol.open_out(self._files.add(handle), _OPENED)
+        return entry + self._opened(handle, flags)
+
+    def _tmpfile(
+        self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
+    ) -> bytes:
+        parent = self._ids[request.nodeid]
+        node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request))
+        entry = self._entry(node)
+        return entry + self._opened(handle, flags)
 
     def _read(self, request: Request, fh: int, offset: int, size: int) -> bytes:
         return self._files[fh].read(size, offset)
@@ -220,7 +250,7 @@ class Dispatcher:
         return True
 
     def _release(self, request: Request, fh: int) -> bytes:
-        self._files.pop(fh).close()
+        self._close(self._files.pop(fh))
         return b""
 
     def _fsync(self, request: Request, fh: int, flags: int) -> bytes:
@@ -242,6 +272,20 @@ class Dispatcher:
     def _lseek(self, request: Request, fh: int, offset: int, whence: int) -> bytes:
         return protocol.lseek_out(self._files[fh].seek(offset, whence))
 
+    def _copy_file_range(self, request: Request, *arguments: int) -> bytes:
+        return protocol.written(self._copied(*arguments))
+
+    def _copy_file_range_64(self, request: Request, *arguments: int) -> bytes:
+        return protocol.copied(self._copied(*arguments))
+
+    def _copied(
+        self, fh: int, source_offset: int, nodeid: int, target: int, offset: int, length: int, flags: int
+    ) -> int:
+        return self._files[target].copy_from(self._files[fh], source_offset, offset, length)
+
+    def _ioctl(self, request: Request) -> bytes:
+        raise error(errno.ENOTTY)
+
     # Directories
 
     def _readdir(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
@@ -262,10 +306,17 @@ class Dispatcher:
             if len(reply) + _PLUS + protocol.dirent_size(entry.name) > size:
                 break
             node = None if entry.cookie <= _DOTDOT else self._child(directory, entry.name)
-            reply += self._entry(node) if node else protocol.NO_ENTRY
+            reply += self._entry_or_none(node)
             ino = node.ino if node else entry.ino or 1
             reply += protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
         return bytes(reply)
+
+    def _entry_or_none(self, node: Node | None) -> bytes:
+        """One broken file must not fail the listing: the kernel would never forget what came before it."""
+        try:
+            return self._entry(node) if node else protocol.NO_ENTRY
+        except OSError:
+            return protocol.NO_ENTRY
 
     def _listing(self, directory: Node, cookie: int, limit: int) -> list[DirEntry]:
         dots: list[DirEntry] = []
@@ -293,15 +344,46 @@ class Dispatcher:
         return node.ino if node else 1
 
 
+_MODE = 0o177777
+"""The bits of ``st_mode``."""
+
+_XATTR_FLAGS = XattrFlags.CREATE | XattrFlags.REPLACE
+
 _OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
 
+_PASSED_THROUGH = OpenFlags.PASSTHROUGH | OpenFlags.NOFLUSH
+"""There are no pages to keep; the kernel refuses such an open with EIO (linux, fs/fuse/iomode.c)."""
+
 _BLOCKING = frozenset(
-    {Opcode.FSYNC, Opcode.FSYNCDIR, Opcode.SYNCFS, Opcode.FALLOCATE, Opcode.COPY_FILE_RANGE}
+    {
+        Opcode.FSYNC,
+        Opcode.FSYNCDIR,
+        Opcode.SYNCFS,
+        Opcode.FALLOCATE,
+        Opcode.COPY_FILE_RANGE,
+        Opcode.COPY_FILE_RANGE_64,
+    }
 )
 
 _COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.SETXATTR, Opcode.REMOVEXATTR})
 """What copies data up where the dialect cannot say that only the metadata is there."""
 
+WAITING = frozenset(
+    {
+        Opcode.OPEN,
+        Opcode.SETATTR,
+        Opcode.SETXATTR,
+        Opcode.REMOVEXATTR,
+        Opcode.LINK,
+        Opcode.UNLINK,
+        Opcode.RENAME,
+        Opcode.RENAME2,
+    }
+)
+"""What has to wait while somebody else has the data of the same file copied up."""
+
+# INTERRUPT has no handler: a copy-up is not given up half-way, for the next request would begin it
+# again, and everything else is over soon. ENOSYS tells the kernel to interrupt no more.
 _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.LOOKUP: Dispatcher._lookup,
     Opcode.FORGET: Dispatcher._forget,
@@ -319,6 +401,7 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.LINK: Dispatcher._link,
     Opcode.OPEN: Dispatcher._open,
     Opcode.CREATE: Dispatcher._create,
+    Opcode.TMPFILE: Dispatcher._tmpfile,
     Opcode.READ: Dispatcher._read,
     Opcode.WRITE: Dispatcher._write,
     Opcode.RELEASE: Dispatcher._release,
@@ -327,6 +410,9 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.SYNCFS: Dispatcher._syncfs,
     Opcode.FALLOCATE: Dispatcher._fallocate,
     Opcode.LSEEK: Dispatcher._lseek,
+    Opcode.COPY_FILE_RANGE: Dispatcher._copy_file_range,
+    Opcode.COPY_FILE_RANGE_64: Dispatcher._copy_file_range_64,
+    Opcode.IOCTL: Dispatcher._ioctl,
     Opcode.GETXATTR: Dispatcher._getxattr,
     Opcode.LISTXATTR: Dispatcher._listxattr,
     Opcode.SETXATTR: Dispatcher._setxattr,

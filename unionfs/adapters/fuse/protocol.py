@@ -5,12 +5,13 @@ of protocol 7.31 (Linux 5.4) and later; numbers are little-endian on every machi
 runs on, and "=" in the formats says native without padding.
 
 `parse` never trusts a length: a request that is cut short, too long or has a name that ends
-nowhere is a `MalformedError`.
+nowhere is a `MalformedError`. Offsets, sizes and seconds are signed, as in the kernel: what is
+beyond comes out negative, and is refused by whoever takes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Any, NamedTuple
@@ -75,6 +76,7 @@ class Opcode(IntEnum):
     SYNCFS = 50
     TMPFILE = 51
     STATX = 52
+    COPY_FILE_RANGE_64 = 53
 
 
 class InitFlags(IntFlag):
@@ -128,6 +130,8 @@ WRITE_KILL_SUIDGID = 1 << 2
 OPEN_KILL_SUIDGID = 1 << 0
 FSYNC_FDATASYNC = 1 << 0
 
+_WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET)
+
 
 class MalformedError(Exception):
     """A request that the protocol does not allow."""
@@ -156,37 +160,50 @@ class SetAttr(NamedTuple):
     gid: int
 
 
+_SECOND = 1_000_000_000
+
 # Requests
 
 _IN_HEADER = Struct("=IIQQIIIHH")
-_SETATTR = Struct("=IIQQQQQQIIIIIIII")
+_SETATTR = Struct("=IIQqQqqQIIIIIIII")
 _INIT = Struct("=IIII")
 _INIT2 = Struct("=I")
 _FORGET_ONE = Struct("=QQ")
 
 
-def parse(buffer: memoryview) -> Request:
-    """The request that a read from /dev/fuse gave. `MalformedError` for what is none."""
+_Parser = Callable[[memoryview], tuple[Any, ...]]
+
+Layouts = Mapping[int, _Parser]
+"""How the arguments of each opcode are laid out."""
+
+
+def parse(buffer: memoryview, layouts: Layouts | None = None) -> Request:
+    """The request that a read from /dev/fuse gave. `MalformedError` for what is none.
+
+    `layouts` are those that INIT has settled; by default the newest ones.
+    """
     if len(buffer) < _IN_HEADER.size:
         raise MalformedError("header cut short")
     length, opcode, unique, nodeid, uid, gid, pid, extensions, _ = _IN_HEADER.unpack_from(buffer)
     end = length - 8 * extensions
     if length != len(buffer) or end < _IN_HEADER.size:
         raise MalformedError("length does not fit")
-    parser = _PARSERS.get(opcode)
+    parser = (layouts or _NEWEST).get(opcode)
     arguments = parser(buffer[_IN_HEADER.size : end]) if parser else ()
     return Request(opcode, unique, nodeid, uid, gid, pid, arguments)
 
 
+def layouts_of(flags: InitFlags) -> Layouts:
+    """The layouts of requests under what INIT has settled."""
+    return _NEWEST if flags & InitFlags.SETXATTR_EXT else _BEFORE_SETXATTR_EXT
+
+
 def unique_of(buffer: memoryview) -> int | None:
-    """The number by which even a malformed request can be answered."""
+    """The number by which even a malformed request can be answered; None where nobody waits for an answer."""
     if len(buffer) < _IN_HEADER.size:
         return None
-    unique: int = _IN_HEADER.unpack_from(buffer)[2]
-    return unique
-
-
-_Parser = Callable[[memoryview], tuple[Any, ...]]
+    _, opcode, unique, *_ = _IN_HEADER.unpack_from(buffer)
+    return None if opcode in _WITHOUT_REPLY else unique
 
 
 def _nothing(body: memoryview) -> tuple[Any, ...]:
@@ -235,16 +252,9 @@ def _setattr(body: memoryview) -> tuple[Any, ...]:
         raise MalformedError("arguments cut short")
     fields = _SETATTR.unpack_from(body)
     valid, _, fh, size, _, atime, mtime, _, atimensec, mtimensec, _, mode, _, uid, gid, _ = fields
-    atime_ns = _nanoseconds(atime, atimensec)
-    mtime_ns = _nanoseconds(mtime, mtimensec)
+    atime_ns = atime * _SECOND + atimensec
+    mtime_ns = mtime * _SECOND + mtimensec
     return (SetAttr(valid, fh, size, atime_ns, mtime_ns, mode, uid, gid),)
-
-
-def _nanoseconds(seconds: int, nanoseconds: int) -> int:
-    """Seconds travel unsigned, but times before 1970 are meant."""
-    if seconds >= 1 << 63:
-        seconds -= 1 << 64
-    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _init(body: memoryview) -> tuple[Any, ...]:
@@ -264,14 +274,13 @@ def _batch_forget(body: memoryview) -> tuple[Any, ...]:
 
 
 def _setxattr(body: memoryview) -> tuple[Any, ...]:
-    """With SETXATTR_EXT, which is always negotiated where it exists; see `parse_short_setxattr`."""
     size, flags, ext_flags, _ = _SETXATTR_EXT(body)
     name, end = _xattr_name(body, 16)
     return name, _xattr_value(body, end, size), flags, ext_flags
 
 
-def parse_short_setxattr(body: memoryview) -> tuple[Any, ...]:
-    """SETXATTR as kernels before 5.12 send it."""
+def _short_setxattr(body: memoryview) -> tuple[Any, ...]:
+    """SETXATTR without SETXATTR_EXT: as kernels before 5.12 send it."""
     size, flags = _COUNT(body)
     name, end = _xattr_name(body, 8)
     return name, _xattr_value(body, end, size), flags, 0
@@ -291,11 +300,11 @@ def _xattr_value(body: memoryview, start: int, size: int) -> bytes:
     return value
 
 
-_WRITE = _fixed("=QQII")
+_WRITE = _fixed("=QqII16x")
 _COUNT = _fixed("=II")
 _SETXATTR_EXT = _fixed("=IIII")
 
-_PARSERS: dict[int, _Parser] = {
+_NEWEST: Layouts = {
     Opcode.LOOKUP: _named("="),
     Opcode.FORGET: _fixed("=Q"),
     Opcode.GETATTR: _fixed("=I4xQ"),
@@ -309,34 +318,36 @@ _PARSERS: dict[int, _Parser] = {
     Opcode.RENAME: _named("=Q", 2),
     Opcode.LINK: _named("=Q"),
     Opcode.OPEN: _fixed("=II"),
-    Opcode.READ: _fixed("=QQI"),
+    Opcode.READ: _fixed("=QqI20x"),
     Opcode.WRITE: _write,
     Opcode.STATFS: _nothing,
-    Opcode.RELEASE: _fixed("=Q"),
-    Opcode.FSYNC: _fixed("=QI"),
+    Opcode.RELEASE: _fixed("=Q16x"),
+    Opcode.FSYNC: _fixed("=QI4x"),
     Opcode.SETXATTR: _setxattr,
     Opcode.GETXATTR: _named("=I4x"),
-    Opcode.LISTXATTR: _fixed("=I"),
+    Opcode.LISTXATTR: _fixed("=I4x"),
     Opcode.REMOVEXATTR: _named("="),
-    Opcode.FLUSH: _fixed("=Q"),
+    Opcode.FLUSH: _fixed("=Q16x"),
     Opcode.INIT: _init,
     Opcode.OPENDIR: _fixed("=II"),
-    Opcode.READDIR: _fixed("=QQI"),
-    Opcode.RELEASEDIR: _fixed("=Q"),
-    Opcode.FSYNCDIR: _fixed("=QI"),
-    Opcode.ACCESS: _fixed("=I"),
+    Opcode.READDIR: _fixed("=QQI20x"),
+    Opcode.RELEASEDIR: _fixed("=Q16x"),
+    Opcode.FSYNCDIR: _fixed("=QI4x"),
+    Opcode.ACCESS: _fixed("=I4x"),
     Opcode.CREATE: _named("=IIII"),
     Opcode.INTERRUPT: _fixed("=Q"),
     Opcode.DESTROY: _nothing,
     Opcode.BATCH_FORGET: _batch_forget,
-    Opcode.FALLOCATE: _fixed("=QQQI"),
-    Opcode.READDIRPLUS: _fixed("=QQI"),
+    Opcode.FALLOCATE: _fixed("=QqqI4x"),
+    Opcode.READDIRPLUS: _fixed("=QQI20x"),
     Opcode.RENAME2: _named("=QI4x", 2),
-    Opcode.LSEEK: _fixed("=QQI"),
-    Opcode.COPY_FILE_RANGE: _fixed("=QQQQQQQ"),
-    Opcode.SYNCFS: _nothing,
-    Opcode.TMPFILE: _fixed("=IIII"),
+    Opcode.LSEEK: _fixed("=QqI4x"),
+    Opcode.COPY_FILE_RANGE: _fixed("=QqQQqQQ"),
+    Opcode.COPY_FILE_RANGE_64: _fixed("=QqQQqQQ"),
+    Opcode.SYNCFS: _fixed("=8x"),
+    Opcode.TMPFILE: _named("=IIII"),
 }
+_BEFORE_SETXATTR_EXT: Layouts = {**_NEWEST, Opcode.SETXATTR: _short_setxattr}
 
 # Replies
 
@@ -348,11 +359,11 @@ _OPEN = Struct("=QIi")
 _WRITTEN = Struct("=I4x")
 _XATTR_SIZE = Struct("=I4x")
 _LSEEK = Struct("=Q")
+_COPIED = Struct("=Q")
 _STATFS = Struct("=QQQQQIIII24x")
 _INIT_OUT = Struct("=IIIIHHIIHHII24x")
 _DIRENT = Struct("=QQII")
 
-_SECOND = 1_000_000_000
 _BLOCK_SIZE = 4096
 _DIRENT_ALIGN = 8
 
@@ -431,6 +442,11 @@ def xattr_size(size: int) -> bytes:
 
 def lseek_out(offset: int) -> bytes:
     return _LSEEK.pack(offset)
+
+
+def copied(size: int) -> bytes:
+    """The answer to COPY_FILE_RANGE_64; its elder's is `written`."""
+    return _COPIED.pack(size)
 
 
 def statfs_out(fs: StatFs) -> bytes:

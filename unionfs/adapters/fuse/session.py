@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from unionfs.adapters.fuse import protocol
-from unionfs.adapters.fuse.dispatch import Dispatcher
+from unionfs.adapters.fuse.dispatch import WAITING, Dispatcher
 from unionfs.adapters.fuse.protocol import InitFlags, MalformedError, Opcode, Request
 from unionfs.adapters.fuse.wire import errno_of
 
@@ -36,16 +36,21 @@ _WANTED = (
     | InitFlags.HANDLE_KILLPRIV_V2
     | InitFlags.SETXATTR_EXT
     | InitFlags.INIT_EXT
+    | InitFlags.PASSTHROUGH
 )
 
 _LARGE = 4096
 """From this many bytes on, joining a reply to its header costs more than a vector write."""
 
-_WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT, Opcode.NOTIFY_REPLY)
+_WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.NOTIFY_REPLY)
 
 
 class Channel(Protocol):
     """Where requests come from and replies go to; see `device.Device`."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """What stands for the mount in an ioctl(2); None where there is no kernel behind it."""
 
     def receive(self) -> memoryview | None: ...
     def send(self, *parts: bytes) -> None: ...
@@ -62,6 +67,8 @@ class Session:
         self._dispatcher = dispatcher
         self._ready = ready
         self._workers = ThreadPoolExecutor(WORKERS, "unionfs")
+        self._under_way: set[Future[None]] = set()
+        self._layouts = protocol.layouts_of(InitFlags(0))
         self.flags = InitFlags(0)
 
     def serve(self) -> None:
@@ -75,7 +82,7 @@ class Session:
 
     def _handle(self, buffer: memoryview) -> None:
         try:
-            request = protocol.parse(buffer)
+            request = protocol.parse(buffer, self._layouts)
         except MalformedError:
             unique = protocol.unique_of(buffer)
             if unique is not None:
@@ -84,11 +91,16 @@ class Session:
         if request.opcode == Opcode.INIT:
             self._init(request)
         elif self._blocks(request):
-            self._workers.submit(self._answer, _kept(request))
+            work = self._workers.submit(self._answer, _kept(request))
+            self._under_way.add(work)
+            work.add_done_callback(self._under_way.discard)
         else:
             self._answer(request)
 
     def _blocks(self, request: Request) -> bool:
+        """Whether answering may take long, by itself or because a worker has to finish first."""
+        if self._under_way and request.opcode in WAITING:
+            return True
         try:
             return self._dispatcher.may_block(request)
         except OSError:
@@ -116,6 +128,7 @@ class Session:
             self._channel.send(protocol.reply_error(request.unique, errno.EPROTO))
             return
         self.flags = InitFlags(offered & _WANTED)
+        self._layouts = protocol.layouts_of(self.flags)
         body = protocol.init_out(
             min(minor, protocol.MINOR),
             max(readahead, MAX_WRITE),
@@ -124,6 +137,9 @@ class Session:
             background=BACKGROUND,
         )
         self._channel.send(protocol.reply(request.unique, body))
+        descriptor = self._channel.descriptor
+        if self.flags & InitFlags.PASSTHROUGH and descriptor is not None:
+            self._dispatcher.passthrough.start(descriptor)
         self._ready()
 
 

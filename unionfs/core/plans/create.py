@@ -16,6 +16,7 @@ from unionfs.core.steps import (
     SetMode,
     SetOwner,
     Step,
+    Steps,
     upper,
 )
 from unionfs.types import Kind, Owner, Stat, kind_of
@@ -54,13 +55,22 @@ def new(
         return Plan(commit=(_make(upper(path), mode, rdev, target),))
     kind = kind_of(mode)
     marks = Marks(opaque=opaque and kind is Kind.DIR)
-    build: list[Step] = [_make(temp, mode, rdev, target), SetOwner(temp, *owner)]
-    if mode & (_s.S_ISUID | _s.S_ISGID):
-        build.append(SetMode(temp, _s.S_IMODE(mode)))  # chown has dropped these bits
-    build += dialect.mark(temp, NO_MARKS, marks)
+    build = _owned(temp, mode, owner, rdev, target) + dialect.mark(temp, NO_MARKS, marks)
     onto = Occupant.WHITEOUT if over_whiteout else Occupant.NOTHING
     move = dialect.move(temp, upper(path), kind, leave_whiteout=False, onto=onto, temp=spare)
-    return Plan(build=tuple(build)) + move
+    return Plan(build=build) + move
+
+
+def unnamed(at: At, mode: int, owner: Owner) -> Plan:
+    """Make a regular file in the work tree, which nothing shows yet."""
+    return Plan(build=_owned(at, mode, owner))
+
+
+def _owned(at: At, mode: int, owner: Owner, rdev: int = 0, target: bytes = b"") -> Steps:
+    made = (_make(at, mode, rdev, target), SetOwner(at, *owner))
+    if mode & (_s.S_ISUID | _s.S_ISGID):
+        return (*made, SetMode(at, _s.S_IMODE(mode)))  # chown has dropped these bits
+    return made
 
 
 def _make(at: At, mode: int, rdev: int, target: bytes) -> Step:
