@@ -1,30 +1,33 @@
 """A peer's mount for the time of one measurement, gone afterwards whatever happened in it.
 
-This process adopts the daemons that mount commands leave behind (PR_SET_CHILD_SUBREAPER),
-so that it can wait for their end, which would otherwise fall into the next measurement,
-and kill those that do not end. They are the only children it has then.
+This process adopts the daemons that mount commands leave behind (PR_SET_CHILD_SUBREAPER,
+prctl(2)), so that it can wait for their end, which would otherwise fall into the next
+measurement, and kill those that do not end. They are then the only children it has.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from benchmarks.peers import Peer, Stack
+from benchmarks.peers import Mounting, Stack
 
 PATIENCE = 60
-"""Seconds for a command or a daemon to come to its end."""
+"""Seconds that a command or a daemon has to come to its end."""
 
 _PR_SET_CHILD_SUBREAPER = 36
-_TRIES = 5
+_BUSY_TRIES = 5
+
+
+class MountError(Exception):
+    """A peer did not mount; the text is what it said."""
 
 
 def adopt_daemons() -> None:
@@ -35,23 +38,78 @@ def adopt_daemons() -> None:
 
 
 @contextmanager
-def mounted(peer: Peer, stack: Stack) -> Iterator[float]:
-    """Mount, and say how many seconds it took until the root was listed."""
+def mounted(peer: Mounting, stack: Stack) -> Iterator[float]:
+    """Mount, and give the seconds that it took until the root was listed."""
     try:
         start = time.perf_counter()
-        _run(peer.command(stack), stack)
+        _run(peer.command(stack), stack.directory)
         os.listdir(stack.mountpoint)
-        yield time.perf_counter() - start
+        taken = time.perf_counter() - start
+        if not os.path.ismount(stack.mountpoint):
+            raise MountError("nothing is mounted")
+        yield taken
     finally:
-        try:
-            _unmount(str(stack.mountpoint))
-        finally:
-            _see_daemons_end()
+        _clear(str(stack.mountpoint))
 
 
-def _run(command: list[str], stack: Stack) -> None:
-    # Not through a pipe: a daemon may keep it open.
-    with tempfile.TemporaryFile("w+") as said:
-        subprocess.run(
-            command, cwd=stack.directory, stdout=said, stderr=said, timeout=PATIENCE, check=False
-        ).check_returncode() if False else None
+def _run(command: list[str], directory: Path) -> None:
+    with tempfile.TemporaryFile("w+") as said:  # not a pipe, which a daemon might keep open
+        done = subprocess.run(command, cwd=directory, stdout=said, stderr=said, timeout=PATIENCE)
+        if done.returncode:
+            said.seek(0)
+            raise MountError(said.read().strip() or f"{command[0]} ended with status {done.returncode}")
+
+
+def _clear(mountpoint: str) -> None:
+    try:
+        if _is_mounted(mountpoint):
+            _unmount(mountpoint)
+        _await_daemons()
+    finally:
+        _kill_daemons()
+        while _is_mounted(mountpoint):
+            subprocess.run([*_UNMOUNT_LAZILY, mountpoint], timeout=PATIENCE, check=True)
+
+
+def _unmount(mountpoint: str) -> None:
+    """What a client has just closed, or who looks at every mount, may keep it busy for a moment."""
+    for _ in range(_BUSY_TRIES):
+        done = subprocess.run([*_UNMOUNT, mountpoint], stderr=subprocess.PIPE, timeout=PATIENCE)
+        if done.returncode == 0:
+            return
+        time.sleep(0.1)
+
+
+_UNMOUNT = ["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]
+_UNMOUNT_LAZILY = [*_UNMOUNT, "-l" if os.geteuid() == 0 else "-z"]
+
+
+def _is_mounted(mountpoint: str) -> bool:
+    """By the kernel's table: a mount whose daemon is dead does not answer."""
+    with open("/proc/self/mountinfo") as table:
+        return any(line.split()[4] == mountpoint for line in table)
+
+
+def _await_daemons() -> None:
+    deadline = time.monotonic() + PATIENCE
+    while _children() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def _kill_daemons() -> None:
+    pids = _children()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for pid in pids:  # a client may not end before the daemon that it waits for
+        os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    """Those alive; the dead ones are reaped."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return []
+    with open("/proc/thread-self/children") as pids:
+        return [int(pid) for pid in pids.read().split()]

@@ -37,7 +37,7 @@ class Stack(NamedTuple):
 
 
 class Peer(ABC):
-    """A file system that can mount a stack. Its command returns once the mount is there."""
+    """A way to show layers as one tree."""
 
     name: str
 
@@ -48,11 +48,16 @@ class Peer(ABC):
     @abstractmethod
     def version(self) -> str: ...
 
+
+class Mounting(Peer):
+    """A file system that mounts a stack."""
+
     @abstractmethod
-    def command(self, stack: Stack) -> list[str]: ...
+    def command(self, stack: Stack) -> list[str]:
+        """What mounts it, and returns once that is done."""
 
 
-class Ours(Peer):
+class Ours(Mounting):
     """This project, by one of its transports."""
 
     def __init__(self, transport: str) -> None:
@@ -72,7 +77,7 @@ class Ours(Peer):
         return [*mount, "-o", stack.words(), str(stack.mountpoint)]
 
 
-class MountProgram(Peer):
+class MountProgram(Mounting):
     """fuse-overlayfs, or what takes the same arguments (podman's ``mount_program``)."""
 
     def __init__(self, program: str, name: str) -> None:
@@ -89,7 +94,7 @@ class MountProgram(Peer):
         return [self._program, "-o", stack.words(), str(stack.mountpoint)]
 
 
-class KernelOverlay(Peer):
+class KernelOverlay(Mounting):
     """overlayfs with the options that mount(8) gives when it is given none."""
 
     name = "overlayfs"
@@ -104,7 +109,7 @@ class KernelOverlay(Peer):
         return ["mount", "-t", "overlay", "overlay", "-o", stack.words(), str(stack.mountpoint)]
 
 
-class UnionfsFuse(Peer):
+class UnionfsFuse(Mounting):
     """Debian's unionfs-fuse. (Its package also has a /usr/bin/unionfs.)"""
 
     name = "unionfs-fuse"
@@ -132,9 +137,6 @@ class Directory(Peer):
 
     def version(self) -> str:
         return f"Linux {platform.release()}"
-
-    def command(self, stack: Stack) -> list[str]:
-        return ["true"]
 
 
 FUSE_OVERLAYFS = "fuse-overlayfs"

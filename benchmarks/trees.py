@@ -70,12 +70,13 @@ class Grid(Tree):
 
     def __str__(self) -> str:
         size = f" of {self.size // 1024} kB" if self.size else ""
-        return f"{self.files:,} files{size} in {self.over} layers"
+        place = f"in {self.over} layers" if self.over > 1 else "of a lower"
+        return f"{self.files:,} files{size} {place}"
 
 
 @dataclass(frozen=True)
 class OneFile(Tree):
-    """A single large file in a single layer; all of it is on the disk."""
+    """A large file, without holes, above an empty layer: overlayfs wants two where none is writable."""
 
     size: int
     """In bytes, whole MiB."""
@@ -83,12 +84,14 @@ class OneFile(Tree):
 
     @property
     def layers(self) -> int:
-        return 1
+        return 2
 
     def scaled(self, divisor: int) -> OneFile:
         return OneFile(self.size // divisor // MIB * MIB)
 
     def fill(self, directory: Path, layers: Sequence[int]) -> None:
+        if 0 not in layers:
+            return
         block = bytes(range(256)) * (MIB // 256)
         with open(directory / self.name, "wb") as file:
             for _ in range(self.size // MIB):
@@ -118,8 +121,14 @@ class Forest:
         return flat
 
     def copy(self, tree: Tree, target: Path) -> None:
-        """A plain directory of one's own."""
+        """The same in a new directory."""
         shutil.copytree(self.flattened(tree), target)
+
+    def warm(self, tree: Tree) -> None:
+        """Bring all of `tree` into the page cache."""
+        for path in self._home(tree).rglob("*"):
+            if path.is_file():
+                path.read_bytes()
 
     def _home(self, tree: Tree) -> Path:
         if tree not in self._planted:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spies import CHANGING, CHANGING_DATA, Calls
+from spies import CHANGING, CHANGING_DATA, Calls, Spy
 from stands import (
     AUFS,
     BY_HAND,
@@ -161,6 +161,20 @@ def test_holes_stay_holes(dialect: Dialect) -> None:
     assert handle.seek(8192, SEEK_HOLE) == 12288
     assert handle.read(1, 1 << 30) == b"b"
     handle.close()
+
+
+@BOTH
+@pytest.mark.parametrize("call", ["seek", "pread", "open"])
+def test_unreadable_lower_file_is_not_a_hole(call: str, dialect: Dialect) -> None:
+    def watch(name: str, args: tuple[object, ...]) -> None:
+        if name == call:
+            raise OSError(errno.EIO, "disk")
+
+    one = Stand([Layer(Spy(big().store, watch), OVERLAY)], dialect)
+    view = one.view()
+    assert errno_of(lambda: view.set(b"d/big", size=5000)) == errno.EIO
+    assert view.stat(b"d/big").size == len(BIG)
+    assert one.litter() == []
 
 
 def test_metadata_copy_shows_the_room_that_its_data_takes() -> None:

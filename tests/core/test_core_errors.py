@@ -201,7 +201,7 @@ ABSENCE_FIRST = {
     for name in (b"nonsense", *((b"user.a",) if path in NO_USER else ()))
     for call, flags in (("setxattr", f" {XattrFlags.REPLACE!r}"), ("removexattr", ""))
 }
-"""Calls with ENODATA for an attribute that could not be there anyway: asking the store would take a copy-up."""
+"""ENODATA for an attribute that could not be there anyway: asking the store would take a copy-up."""
 
 
 def outcome(act: Callable[[], object]) -> str:

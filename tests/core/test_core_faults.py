@@ -162,7 +162,7 @@ OPERATIONS: dict[str, Callable[[View], object]] = {
 
 
 LATE_TIMES = {
-    "truncate a lower file": "the copy is shown at the length asked for; the new time comes with the next step",
+    "truncate a lower file": "the copy is shown at the length asked for; the new time comes next",
     "open a lower file with O_TRUNC": "likewise",
     "truncate a copy without data": "data comes to such a copy in place; its times are set right after it",
     "open a copy without data with O_TRUNC": "likewise",

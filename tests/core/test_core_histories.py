@@ -1,4 +1,4 @@
-"""Random histories over a tree with links, renamed and emptied directories: the next union agrees with this one.
+"""Random histories over a tree with links and renamed directories: the next union agrees with this one.
 
 After every operation a new union over the same stores shows the same tree, inode numbers and
 diff. Some operations are refused half-way: then the tree is that from before or from after.

@@ -68,7 +68,7 @@ FULL: dict[str, Content] = {"d/a": b"low", "d/sub/x": b"x", "f": b"low", "s": Sy
 @BOTH
 @pytest.mark.parametrize("as_upper", [False, True])
 class TestOneOverAnother:
-    """The upper of two layers, once as a lower and once as the writable one, over one of the other dialect."""
+    """The upper of two layers, as a lower and as the writable one, over one of the other dialect."""
 
     def view(self, dialect: Dialect, as_upper: bool, top: Layer) -> View:
         bottom = layer(AUFS if dialect is OVERLAY else OVERLAY, FULL)

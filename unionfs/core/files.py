@@ -95,7 +95,7 @@ def open_made_locked(state: State, node: Node, file: File | None) -> Handle:
 
 
 def open_unnamed_locked(state: State, node: Node, file: File | None) -> Handle:
-    """A handle on a file that was made without a name and is gone with its last handle, unless it gets one."""
+    """A handle on a file without a name; the file goes with its last handle, unless it gets one."""
     handle = open_made_locked(state, node, file)
     assert node.files is not None
     node.files.unnamed = True

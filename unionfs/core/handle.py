@@ -63,9 +63,10 @@ class Handle:
     def copy_from(self, source: Handle, source_offset: int, offset: int, length: int) -> int:
         """copy_file_range(2): at most `length` bytes of `source`; the number copied, 0 at its end."""
         self._need(Access.WRITE)
+        source._need(Access.READ)
         try:
             target = self._shared.writable()
-            given = source._readable()
+            given = source._shared.readable()  # after the copy-up: both may be the same file
             if source_offset == offset:  # then a file system that shares extents can share them
                 return target.copy_from(given, offset, length)
             return target.pwrite(given.pread(min(length, CHUNK), source_offset), offset)

@@ -11,7 +11,6 @@ from unionfs.errors import error
 from unionfs.layers.host.syscalls import renameat2
 from unionfs.types import Kind, RenameFlags, Stat, XattrFlags
 
-
 _NO_FD = -1  # absolute paths are not relative to a descriptor
 
 
@@ -49,7 +48,7 @@ class Descriptor:
         try:
             os.ftruncate(self._fd, size)
         except OSError as failure:
-            # POSIX has EBADF or EINVAL for a file not open for writing; Linux gives the latter, the project the former.
+            # For a file not open for writing POSIX has either; Linux gives EINVAL, the project EBADF.
             raise error(
                 errno.EBADF if failure.errno == errno.EINVAL else failure.errno or errno.EIO
             ) from None

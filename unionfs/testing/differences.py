@@ -60,7 +60,7 @@ def _with_links(entry: Entry | Flaw, names: Counter[bytes]) -> Entry | Flaw:
 
 
 def _completes_a_copy(command: Command, tree: Tree, steps: Sequence[Step]) -> bool:
-    """Whether a file that may have been copied up with its metadata alone is opened for writing, but not written."""
+    """Whether a file, perhaps copied up with its metadata alone, is opened for writing but not written."""
     match command:
         case Open(_, path, writable=True) | Write(path, b""):
             return any(tree.inos.get(path) in _raised_by(step) for step in steps)
@@ -107,7 +107,7 @@ def of(parties: Collection[str]) -> list[Difference]:
 
 
 def is_left_out(command: Command, tree: Tree, steps: Sequence[Step], parties: Collection[str]) -> bool:
-    """Whether not all of the parties can be expected to agree on `command`, which meets `tree` after `steps`."""
+    """Whether not all of the parties can agree on `command`, which meets `tree` after `steps`."""
     return any(difference.leaves_out(command, tree, steps) for difference in of(parties))
 
 

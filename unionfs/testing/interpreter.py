@@ -53,8 +53,7 @@ class Interpreter:
         try:
             return Outcome(self._run(command))
         except OSError as failure:
-            assert failure.errno, failure
-            return Outcome(errno=failure.errno)
+            return Outcome(errno=failure.errno or errno.EIO)
 
     def close(self) -> None:
         """Close what the slots hold."""
@@ -158,6 +157,6 @@ class Interpreter:
         return None
 
     def _expect(self, path: bytes, kinds: set[Kind], otherwise: int) -> None:
-        """A rule for all subjects, where system calls would follow a symlink, block, or never reach the tree."""
+        """A rule for all subjects, where system calls would follow a symlink, block, or miss the tree."""
         if self.subject.stat(path).kind not in kinds:
             raise error(otherwise, path)

@@ -20,13 +20,14 @@ from unionfs.testing.commands import (
 )
 from unionfs.testing.differences import blurred_outcome, blurred_tree, is_left_out
 from unionfs.testing.parties import Party
+from unionfs.testing.printing import as_code
 from unionfs.testing.stacks import Stack, is_within
 from unionfs.testing.steps import Step
 from unionfs.testing.trees import Tree, differences
 
 
-class Disagreement(AssertionError):
-    """Parties differ, or one contradicts itself. The text holds the stack and the history so far, to be pasted."""
+class DisagreementError(AssertionError):
+    """Parties differ, or one contradicts itself. The text holds stack and history, ready to be pasted."""
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def mounted(stack: Stack, *parties: Party) -> Iterator[None]:
 def agree(stack: Stack, history: History, *parties: Party) -> list[Step]:
     """Run `history` on all parties and compare them after every command; the first is the reference.
 
-    Returns the steps as the reference saw them. Raises `Disagreement`. Commands in
+    Returns the steps as the reference saw them. Raises `DisagreementError`. Commands in
     which a party is known to differ (see `differences`) are left out for all.
     """
     with mounted(stack, *parties):
@@ -96,9 +97,8 @@ class Run:
 
     def _check(self, who: str, complaints: Sequence[str]) -> None:
         if complaints:
-            told = "".join(f"    {command!r},\n" for command in self._done)
-            head = [f"stack = {self._stack!r}", f"history = [\n{told}]", who]
-            raise Disagreement("\n".join(["", *head, *complaints]))
+            story = [f"stack = {as_code(self._stack)}", f"history = {as_code(self._done)}"]
+            raise DisagreementError("\n".join(["", *story, who, *complaints]))
 
 
 def changed_identities(command: Command, before: Tree, after: Tree) -> list[str]:

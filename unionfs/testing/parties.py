@@ -105,7 +105,7 @@ class Party(ABC):
 
 
 class DirectoryParty(Party):
-    """A party whose layers are host directories: ``0`` (top-most) … ``n``, ``upper``, ``work`` in `scratch`."""
+    """A party whose layers are host directories: ``0`` (top-most) … ``n``, ``upper`` and ``work``."""
 
     scratch: bytes = b""
     lowers: tuple[bytes, ...] = ()
@@ -124,8 +124,9 @@ class DirectoryParty(Party):
         return os.path.join(self.scratch, b"merged")
 
     def adopt(self, other: DirectoryParty) -> None:
-        """Mount the layers of another party, which is unmounted, in its place. `other` still clears them away."""
-        self.scratch, self.lowers = other.scratch, other.lowers
+        """Mount the layers of another party, which is unmounted; from now on they are cleared away here."""
+        self.scratch, self.lowers, self.dialects = other.scratch, other.lowers, other.dialects
+        other.scratch = b""
         self._interpreter = Interpreter(self._mount())
 
     def _put_down(self, stack: Stack) -> None:

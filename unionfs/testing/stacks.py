@@ -17,7 +17,7 @@ OLD_NS = 1_000_000_000_000_000_000
 """2001: what generated layers are dated around, in nanoseconds."""
 
 NAMES = (b"a", b"b", b"\xff")
-"""The alphabet of generated paths; the last is not UTF-8. Every party is asked for them in every directory."""
+"""The alphabet of generated paths (the last is not UTF-8); snapshots ask for them in every directory."""
 
 
 class Meta(NamedTuple):

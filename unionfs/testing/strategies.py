@@ -45,6 +45,7 @@ from unionfs.testing.commands import (
     Unlink,
     Write,
 )
+from unionfs.testing.printing import as_code
 from unionfs.testing.stacks import (
     NAMES,
     OLD_NS,
@@ -69,7 +70,7 @@ NULL_DEVICE = os.makedev(1, 3)
 _names = st.sampled_from(NAMES)
 _shallow = st.lists(_names, min_size=1, max_size=2).map(b"/".join)
 _any_paths = _shallow | _shallow | st.lists(_names, min_size=3, max_size=3).map(b"/".join)
-_data = st.sampled_from([b"", b"x", b"hello", b"y" * 5000])
+_data = st.sampled_from([b"", b"x", b"hello", b"y" * 100])
 _offsets = st.sampled_from([0, 1, 3, 4096])
 _sizes = st.sampled_from([0, 2, 4097])
 _times = st.integers(0, 9).map(lambda n: OLD_NS + n * 1_000_000_007)
@@ -96,7 +97,7 @@ _plain_meta = st.builds(lambda uid, gid, mtime_ns: Meta(0o644, uid, gid, mtime_n
 _files = st.builds(File, _data, _meta(_file_modes))
 _dirs = st.builds(Dir, _meta(_dir_modes), st.sampled_from([False, False, True]))
 _symlinks = st.builds(lambda to, meta: Symlink(to, meta._replace(mode=0o777)), _targets, _plain_meta)
-_nodes = st.builds(lambda special, meta: Node(*special, meta), _special, _plain_meta)
+_nodes = st.builds(lambda special, meta: Node(special[0], special[1], meta), _special, _plain_meta)
 _links = st.builds(HardLink, _any_paths)
 _whiteouts = st.builds(Whiteout)
 _items = st.one_of(_files, _files, _files, _dirs, _dirs, _symlinks | _nodes, _links, _links, _whiteouts)
@@ -143,6 +144,9 @@ class Scenario(NamedTuple):
 
     stack: Stack
     history: History
+
+    def __repr__(self) -> str:
+        return as_code(self)
 
 
 class _Paths:
@@ -227,7 +231,7 @@ def _rename(draw: DrawFn, paths: _Paths) -> Command:
 
 def _read(draw: DrawFn, paths: _Paths) -> Command:
     path = draw(paths.any)
-    return draw(st.sampled_from([ListDir(path), GetStat(path), ReadLink(path), ListDir(b"")]))
+    return _one(draw, [ListDir(path), GetStat(path), ReadLink(path), ListDir(b"")])
 
 
 def _use_handle(draw: DrawFn, paths: _Paths) -> Command:
@@ -242,7 +246,7 @@ def _use_handle(draw: DrawFn, paths: _Paths) -> Command:
         case 4:
             return HandleTruncate(slot, draw(_sizes))
         case _:
-            return draw(st.sampled_from([HandleStat(slot), HandleClose(slot)]))
+            return _one(draw, [HandleStat(slot), HandleClose(slot)])
 
 
 def _remount(draw: DrawFn, paths: _Paths) -> Command:
@@ -272,7 +276,7 @@ def _anything(draw: DrawFn, paths: _Paths) -> History:
 def _of_a_handle(draw: DrawFn, paths: _Paths) -> History:
     """A file is open while it is changed, renamed or removed."""
     slot, path, other = draw(_slots), draw(paths.files), draw(paths.any)
-    meanwhile = [
+    meanwhile: History = [
         Unlink(path),
         Rename(path, other),
         Rename(other, path),
@@ -281,7 +285,7 @@ def _of_a_handle(draw: DrawFn, paths: _Paths) -> History:
         Truncate(path, 0),
         Link(path, other),
     ]
-    after = [
+    after: History = [
         HandleWrite(slot, b"late", 2),
         HandleRead(slot, 6000),
         HandleStat(slot),
@@ -294,8 +298,8 @@ def _of_a_replacement(draw: DrawFn, paths: _Paths) -> History:
     """A name goes and comes back as something else."""
     path, other = draw(paths.any), draw(paths.any)
     is_dir = isinstance(paths.items.get(path), Dir)
-    going = [Rename(path, other), RemoveDir(path) if is_dir else Unlink(path)]
-    coming = [
+    going: History = [Rename(path, other), RemoveDir(path) if is_dir else Unlink(path)]
+    coming: History = [
         Create(path),
         MakeDir(path),
         MakeSymlink(path, b"a"),
@@ -309,10 +313,10 @@ def _of_a_replacement(draw: DrawFn, paths: _Paths) -> History:
 def _of_an_emptied_directory(draw: DrawFn, paths: _Paths) -> History:
     """What a directory holds is removed, then the directory goes, or another takes its place."""
     path, other = draw(paths.dirs), draw(paths.dirs)
-    emptying = [
+    emptying: History = [
         RemoveDir(below) if isinstance(item, Dir) else Unlink(below) for below, item in paths.below(path)
     ]
-    after = [RemoveDir(path), Rename(other, path), MakeDir(path), Create(path), ListDir(path)]
+    after: History = [RemoveDir(path), Rename(other, path), MakeDir(path), Create(path), ListDir(path)]
     return [*emptying, *_some(draw, after, 3)]
 
 
@@ -321,7 +325,7 @@ def _of_a_moved_directory(draw: DrawFn, paths: _Paths) -> History:
     path, new = draw(paths.dirs), draw(_any_paths)
     names = [below.removeprefix(path + b"/") for below, _ in paths.below(path)] or NAMES
     inside = join(new, draw(st.sampled_from(names)))
-    after = [
+    after: History = [
         MakeDir(path),
         Write(inside, b"moved"),
         SetMode(inside, 0o700),
@@ -338,22 +342,27 @@ def _of_a_moved_directory(draw: DrawFn, paths: _Paths) -> History:
 def _of_an_exchange(draw: DrawFn, paths: _Paths) -> History:
     """Two things that are there change places, and one of them is changed then."""
     path, other = draw(paths.any | paths.dirs), draw(paths.any | paths.dirs)
-    after = [Write(path, b"new"), Write(other, b"new"), RemoveDir(path), Unlink(other), Remount()]
+    after: History = [Write(path, b"new"), Write(other, b"new"), RemoveDir(path), Unlink(other), Remount()]
     return [Rename(path, other, RenameFlags.EXCHANGE), *_some(draw, after, 2)]
 
 
 def _of_late_data(draw: DrawFn, paths: _Paths) -> History:
     """A file's metadata are changed, later its data; it is open all the time."""
     slot, path = draw(_slots), draw(paths.files)
-    first = [SetMode(path, 0o640), SetOwner(path, 1, 1), SetXattr(path, b"user.one", b"v")]
-    then = [Write(path, b"late", 1), HandleWrite(slot, b"later", 3), HandleRead(slot, 6000), Remount()]
+    first: History = [SetMode(path, 0o640), SetOwner(path, 1, 1), SetXattr(path, b"user.one", b"v")]
+    then: History = [
+        Write(path, b"late", 1),
+        HandleWrite(slot, b"later", 3),
+        HandleRead(slot, 6000),
+        Remount(),
+    ]
     return [Open(slot, path, draw(st.booleans())), *_some(draw, first, 1), *_some(draw, then, 3)]
 
 
 def _of_hard_links(draw: DrawFn, paths: _Paths) -> History:
     """A file gets one more name; one name is changed or removed, the others are looked at."""
     path, other = draw(paths.files), draw(paths.any | _any_paths)
-    after = [
+    after: History = [
         Write(path, b"one"),
         SetMode(other, 0o640),
         Unlink(path),
@@ -377,6 +386,10 @@ _EPISODES = (
     _of_late_data,
     _of_hard_links,
 )
+
+
+def _one(draw: DrawFn, choices: Sequence[Command]) -> Command:
+    return draw(st.sampled_from(choices))
 
 
 def _some(draw: DrawFn, choices: Sequence[Command], most: int) -> History:

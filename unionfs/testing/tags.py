@@ -12,7 +12,9 @@ from enum import StrEnum
 from unionfs.testing.commands import (
     Command,
     Create,
+    HandleClose,
     HandleRead,
+    HandleStat,
     HandleTruncate,
     HandleWrite,
     Link,
@@ -123,9 +125,9 @@ _CHANGES = (*_METADATA, Write, Truncate, HandleWrite, HandleTruncate, Link)
 
 def _target(command: Command, before: Tree, slots: dict[int, int]) -> int | None:
     """The file that a command is about."""
-    if isinstance(command, HandleRead | HandleWrite | HandleTruncate):
+    if isinstance(command, HandleRead | HandleWrite | HandleTruncate | HandleStat | HandleClose):
         return slots.get(command.slot)
-    return before.inos.get(command.path) if hasattr(command, "path") else None
+    return None if isinstance(command, Remount) else before.inos.get(command.path)
 
 
 def _kind(tree: Tree, path: bytes) -> Kind | None:

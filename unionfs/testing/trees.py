@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from errno import errorcode
 from typing import NamedTuple
 
 from unionfs.testing.subject import Attributes, Subject, attributes
@@ -49,7 +50,7 @@ class Tree(NamedTuple):
 
 
 def snapshot(subject: Subject, probes: Collection[bytes] = ()) -> Tree:
-    """The whole tree of `subject`. In every directory the names in `probes` are looked up too, listed or not."""
+    """The whole tree of `subject`. In every directory the names in `probes` are looked up, listed or not."""
     entries: dict[bytes, Entry | Flaw] = {}
     inos: dict[bytes, int] = {}
     first_path: dict[int, bytes] = {}
@@ -58,15 +59,15 @@ def snapshot(subject: Subject, probes: Collection[bytes] = ()) -> Tree:
         path = waiting.pop()
         try:
             stat = subject.stat(path)
+            inos[path] = stat.ino
+            entries[path] = _entry(subject, path, attributes(stat), first_path.setdefault(stat.ino, path))
+            names = [name for name, _ in subject.scan(path)] if stat.kind is Kind.DIR else []
         except OSError as failure:
-            entries[path] = Flaw(f"listed, but its look-up gives {failure.strerror}")
+            entries[path] = Flaw(f"listed, but reading it gives {errorcode[failure.errno or 0]}")
             continue
-        inos[path] = stat.ino
-        entries[path] = _entry(subject, path, attributes(stat), first_path.setdefault(stat.ino, path))
         if stat.kind is Kind.DIR:
-            names = [name for name, _ in subject.scan(path)]
             entries.update(_unlisted(subject, path, set(probes).difference(names)))
-            waiting += sorted((join(path, name) for name in names), reverse=True)
+        waiting += sorted((join(path, name) for name in names), reverse=True)
     return Tree(entries, inos)
 
 

@@ -40,10 +40,7 @@ class Mount:
         self.work, self.merged = directory / "work", directory / "merged"
         for path in (self.lower, self.upper, self.work, self.merged):
             path.mkdir()
-
-    @property
-    def words(self) -> str:
-        return f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
+        self.words = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
 
     @property
     def pid(self) -> int:

@@ -10,7 +10,7 @@ _ACCESS = {
     os.O_RDONLY: Access.READ,
     os.O_WRONLY: Access.WRITE,
     os.O_RDWR: Access.READ | Access.WRITE,
-    os.O_ACCMODE: Access(0),  # open(2): a descriptor that is good for ioctl(2) alone
+    os.O_ACCMODE: Access.READ,  # open(2): for ioctl(2) alone; the kernel lets nobody read or write
 }
 
 

@@ -18,7 +18,8 @@ from unionfs.adapters.fuse.wire import errno_of
 
 MAX_WRITE = 1 << 20
 MAX_REQUEST = MAX_WRITE + protocol.BUFFER_HEADROOM
-WORKERS = 8
+WORKERS = 32
+"""Enough that no long copy-up has to wait for others to end; threads are made as they are needed."""
 BACKGROUND = 64
 """How many requests the kernel may have under way that nobody waits for (readahead)."""
 

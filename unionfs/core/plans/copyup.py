@@ -8,6 +8,7 @@ Data is copied between `build` and `commit`, by whoever runs the plan.
 
 from __future__ import annotations
 
+import errno
 import stat as _s
 from collections.abc import Iterable
 
@@ -124,8 +125,10 @@ def data_ranges(file: File, size: int) -> Iterable[tuple[int, int]]:
     while position < size:
         try:
             start = file.seek(position, SEEK_DATA)
-        except OSError:
-            return  # ENXIO: nothing but a hole up to the end
+        except OSError as failure:
+            if failure.errno != errno.ENXIO:
+                raise
+            return  # nothing but a hole up to the end
         if start >= size:
             return
         position = min(file.seek(start, SEEK_HOLE), size)
