@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,11 +15,15 @@ from typing import Any, TypeVar
 
 import benchmarks.workloads  # noqa: F401 - fills ALL
 from benchmarks import machine, table
-from benchmarks.mounting import adopt_daemons
-from benchmarks.peers import PEERS, MountProgram, Peer
+from benchmarks.mounting import adopt_daemons, uninterrupted
+from benchmarks.peers import PEERS, USUAL, MountProgram, Peer
 from benchmarks.results import Row
 from benchmarks.running import Runner
 from benchmarks.workload import ALL, Workload
+
+_KNOWN = [peer.name for peer in PEERS]
+_ALL_PEERS = "all"
+_PEERS_HELP = f"those of them that are here; default: {' '.join(USUAL)}; {_ALL_PEERS}: {' '.join(_KNOWN)}"
 
 _QUICK = 10
 """How many times less there is to do in a quick run."""
@@ -28,16 +33,19 @@ def main() -> int:
     parser = _parser()
     args = parser.parse_args()
     try:
-        peers = _chosen((*PEERS, *_more_peers(args.mount_program)), args.peers)
+        peers = [*_chosen_peers(args.peers), *args.mount_program]
         workloads = _chosen(ALL, args.workloads)
     except LookupError as unknown:
         parser.error(str(unknown.args[0]))
     if args.list:
-        _list(peers, workloads)
+        _list([*PEERS, *args.mount_program], workloads)
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is mounted is unmounted
-    with _scratch(args.directory) as scratch:
-        return _run(args, peers, workloads, scratch)
+    try:
+        with _scratch(args.directory) as scratch:
+            return _run(args, peers, workloads, scratch)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,12 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure unionfs beside its peers on the same trees.",
     )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="all if none is named; see --list")
-    parser.add_argument("--peers", nargs="+", metavar="PEER", default=[], help="default: all that are here")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", default=list(USUAL), help=_PEERS_HELP)
     parser.add_argument(
         "--mount-program",
         action="append",
+        type=_mount_program,
         default=[],
-        metavar="FILE",
+        metavar="NAME=FILE",
         help="one more peer: a program that takes fuse-overlayfs's arguments",
     )
     parser.add_argument("--repeats", type=_positive, metavar="N", help="default: 5, with --quick 3")
@@ -65,10 +74,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"not a number of repeats: {text}")
+    return int(text)
+
+
+def _mount_program(text: str) -> Peer:
+    name, equals, program = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"not NAME=FILE: {text}")
+    return MountProgram(os.path.abspath(program), name)
 
 
 Named = TypeVar("Named", Peer, Workload[Any])
@@ -82,8 +97,8 @@ def _chosen(known: Sequence[Named], names: Sequence[str]) -> list[Named]:
     return [each for each in known if not names or each.name in names]
 
 
-def _more_peers(programs: Sequence[str]) -> list[Peer]:
-    return [MountProgram(program, Path(program).name) for program in programs]
+def _chosen_peers(names: Sequence[str]) -> list[Peer]:
+    return _chosen(PEERS, [] if _ALL_PEERS in names else names)
 
 
 def _list(peers: Sequence[Peer], workloads: Sequence[Workload[Any]]) -> None:
@@ -97,8 +112,12 @@ def _list(peers: Sequence[Peer], workloads: Sequence[Workload[Any]]) -> None:
 
 @contextmanager
 def _scratch(directory: str) -> Iterator[Path]:
-    with TemporaryDirectory(prefix="unionfs-benchmarks-", dir=directory) as name:
-        yield Path(name)
+    scratch = TemporaryDirectory(prefix="unionfs-benchmarks-", dir=directory)
+    try:
+        yield Path(scratch.name)
+    finally:
+        with uninterrupted():
+            scratch.cleanup()
 
 
 def _run(

@@ -49,7 +49,8 @@ def mounted(peer: Mounting, stack: Stack) -> Iterator[float]:
             raise MountError("nothing is mounted")
         yield taken
     finally:
-        _clear(str(stack.mountpoint))
+        with uninterrupted():
+            _clear(str(stack.mountpoint))
 
 
 def _run(command: list[str], directory: Path) -> None:
@@ -58,6 +59,16 @@ def _run(command: list[str], directory: Path) -> None:
         if done.returncode:
             said.seek(0)
             raise MountError(said.read().strip() or f"{command[0]} ended with status {done.returncode}")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A signal that ends the run waits until the end of this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _clear(mountpoint: str) -> None:
@@ -72,12 +83,16 @@ def _clear(mountpoint: str) -> None:
 
 
 def _unmount(mountpoint: str) -> None:
-    """What a client has just closed, or who looks at every mount, may keep it busy for a moment."""
+    """Who looks at every mount of the machine may keep it busy for a moment, a daemon that hangs for ever."""
     for _ in range(_BUSY_TRIES):
-        done = subprocess.run([*_UNMOUNT, mountpoint], stderr=subprocess.PIPE, timeout=PATIENCE)
-        if done.returncode == 0:
+        try:
+            subprocess.run([*_UNMOUNT, mountpoint], stderr=subprocess.PIPE, timeout=PATIENCE, check=True)
+        except subprocess.TimeoutExpired:
             return
-        time.sleep(0.1)
+        except subprocess.CalledProcessError:
+            time.sleep(0.1)
+        else:
+            return
 
 
 _UNMOUNT = ["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]

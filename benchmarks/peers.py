@@ -151,6 +151,9 @@ PEERS: tuple[Peer, ...] = (
     Directory(),
 )
 
+USUAL = ("native", FUSE_OVERLAYFS, OVERLAYFS, Directory.name)
+"""Who is measured unless told otherwise: the others take most of a run's time."""
+
 
 def _said(command: list[str], word: str) -> str:
     """The line of what a command says that has `word` in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from benchmarks.measuring import MeasuringError, measure
@@ -41,7 +42,7 @@ class Runner:
                 try:
                     seconds = measure(workload, peer, self._forest, self._scratch)
                     samples.setdefault(peer.name, []).append(seconds)
-                except (MountError, MeasuringError, OSError) as failure:
+                except (MountError, MeasuringError, OSError, SubprocessError) as failure:
                     failures[peer.name] = str(failure)
         return self._rows(workload, samples, failures)
 

@@ -100,6 +100,8 @@ DIFFERENCES = (
     ),
 )
 
+"""All that is known."""
+
 
 def of(parties: Collection[str]) -> list[Difference]:
     """The differences that count when these parties are compared."""

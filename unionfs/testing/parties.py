@@ -178,11 +178,11 @@ class InMemory(Party):
         self._upper = UpperLayer(upper, _dialect("overlay"), MemoryStore("work", beside=upper))
 
     def _mount(self) -> Subject:
-        self._union = Union(self._lowers, self._upper)
-        return NodeSubject(self._union)
+        self.union = Union(self._lowers, self._upper)
+        return NodeSubject(self.union)
 
     def _unmount(self) -> None:
-        self._union.sync()
+        self.union.sync()
 
     def _clear(self) -> None: ...
 
@@ -198,11 +198,11 @@ class OnDisk(DirectoryParty):
             for place, name in zip(self.lowers, self.dialects, strict=True)
         ]
         upper, work = HostStore(self.upper, writable=True), HostStore(self.work, writable=True)
-        self._union = Union(lowers, UpperLayer(upper, _dialect("overlay"), work))
-        return NodeSubject(self._union)
+        self.union = Union(lowers, UpperLayer(upper, _dialect("overlay"), work))
+        return NodeSubject(self.union)
 
     def _unmount(self) -> None:
-        self._union.close()
+        self.union.close()
 
 
 class KernelOverlay(DirectoryParty):

@@ -156,7 +156,12 @@ class _Paths:
         self.items = flatten(stack)
         self.any = _mostly([path for path in self.items if path])
         self.files = _mostly([path for path, item in self.items.items() if isinstance(item, File | HardLink)])
-        self.dirs = _mostly([path for path, item in self.items.items() if path and isinstance(item, Dir)])
+        dirs = [path for path, item in self.items.items() if isinstance(item, Dir)]
+        self.dirs = _mostly([path for path in dirs if path])
+        self.nested_files = _mostly(
+            [path for path, item in self.items.items() if b"/" in path and isinstance(item, File)]
+        )
+        self.new = st.builds(join, st.sampled_from(dirs), _names) | _any_paths
 
     def below(self, directory: bytes) -> list[tuple[bytes, Item]]:
         """What is there at the start below a directory, children before their parents."""
@@ -183,7 +188,7 @@ def scenarios(draw: DrawFn, max_episodes: int = 12) -> Scenario:
 
 
 def _make(draw: DrawFn, paths: _Paths) -> Command:
-    path = draw(_any_paths)
+    path = draw(paths.new)
     match draw(st.integers(0, 4)):
         case 0:
             return Create(path, draw(_file_modes))
@@ -226,7 +231,7 @@ def _remove(draw: DrawFn, paths: _Paths) -> Command:
 
 def _rename(draw: DrawFn, paths: _Paths) -> Command:
     flags = draw(st.sampled_from([RenameFlags.NONE] * 3 + [RenameFlags.NOREPLACE, RenameFlags.EXCHANGE]))
-    return Rename(draw(paths.any), draw(paths.any | _any_paths), flags)
+    return Rename(draw(paths.any), draw(paths.any | paths.new), flags)
 
 
 def _read(draw: DrawFn, paths: _Paths) -> Command:
@@ -275,39 +280,54 @@ def _anything(draw: DrawFn, paths: _Paths) -> History:
 
 def _of_a_handle(draw: DrawFn, paths: _Paths) -> History:
     """A file is open while it is changed, renamed or removed."""
-    slot, path, other = draw(_slots), draw(paths.files), draw(paths.any)
+    slot, path, other = draw(_slots), draw(paths.files), draw(paths.new)
     meanwhile: History = [
         Unlink(path),
         Rename(path, other),
-        Rename(other, path),
         Write(path, b"new"),
         SetMode(path, 0o600),
         Truncate(path, 0),
         Link(path, other),
     ]
-    after: History = [
+    return [Open(slot, path, draw(st.booleans())), _one(draw, meanwhile), *_some(draw, _uses(slot), 3)]
+
+
+def _of_a_removed_file(draw: DrawFn, paths: _Paths) -> History:
+    """A file is used after its name is gone, and perhaps another has it."""
+    slot, path, other = draw(_slots), draw(paths.files), draw(paths.files)
+    removing: History = [Unlink(path), Rename(other, path)]
+    again: History = [Create(path), Link(other, path), *_uses(slot), *_uses(slot)]
+    return [Open(slot, path, True), _one(draw, removing), *_some(draw, again, 4)]
+
+
+def _uses(slot: int) -> History:
+    return [
         HandleWrite(slot, b"late", 2),
         HandleRead(slot, 6000),
         HandleStat(slot),
         HandleTruncate(slot, 1),
     ]
-    return [Open(slot, path, draw(st.booleans())), *_some(draw, meanwhile, 1), *_some(draw, after, 3)]
+
+
+def _of_a_save(draw: DrawFn, paths: _Paths) -> History:
+    """A file is replaced as editors do it."""
+    path, new = draw(paths.files), draw(paths.new)
+    return [Create(new), Write(new, b"saved"), Rename(new, path), *_some(draw, [Remount(), Unlink(path)], 1)]
 
 
 def _of_a_replacement(draw: DrawFn, paths: _Paths) -> History:
     """A name goes and comes back as something else."""
-    path, other = draw(paths.any), draw(paths.any)
+    path, other, new = draw(paths.any), draw(paths.any), draw(paths.new)
     is_dir = isinstance(paths.items.get(path), Dir)
-    going: History = [Rename(path, other), RemoveDir(path) if is_dir else Unlink(path)]
+    going: History = [Rename(path, new), RemoveDir(path) if is_dir else Unlink(path)]
     coming: History = [
-        Create(path),
         MakeDir(path),
+        Create(path),
         MakeSymlink(path, b"a"),
         Link(other, path),
-        Rename(other, path),
         Rename(other, path, RenameFlags.NOREPLACE),
     ]
-    return [*_some(draw, going, 1), *_some(draw, coming, 1), *_some(draw, [Remount(), ListDir(path)], 1)]
+    return [_one(draw, going), _one(draw, coming), *_some(draw, [Remount(), ListDir(path)], 1)]
 
 
 def _of_an_emptied_directory(draw: DrawFn, paths: _Paths) -> History:
@@ -316,15 +336,15 @@ def _of_an_emptied_directory(draw: DrawFn, paths: _Paths) -> History:
     emptying: History = [
         RemoveDir(below) if isinstance(item, Dir) else Unlink(below) for below, item in paths.below(path)
     ]
-    after: History = [RemoveDir(path), Rename(other, path), MakeDir(path), Create(path), ListDir(path)]
-    return [*emptying, *_some(draw, after, 3)]
+    end = _one(draw, [RemoveDir(path), Rename(other, path)])
+    return [*emptying, end, *_some(draw, [MakeDir(path), Create(path), ListDir(path)], 2)]
 
 
 def _of_a_moved_directory(draw: DrawFn, paths: _Paths) -> History:
     """A directory is moved; things happen below its new place, at its old one, and after a remount."""
-    path, new = draw(paths.dirs), draw(_any_paths)
-    names = [below.removeprefix(path + b"/") for below, _ in paths.below(path)] or NAMES
-    inside = join(new, draw(st.sampled_from(names)))
+    path, _, name = draw(paths.nested_files).rpartition(b"/")
+    new = draw(paths.new)
+    inside = join(new, name)
     after: History = [
         MakeDir(path),
         Write(inside, b"moved"),
@@ -341,7 +361,7 @@ def _of_a_moved_directory(draw: DrawFn, paths: _Paths) -> History:
 
 def _of_an_exchange(draw: DrawFn, paths: _Paths) -> History:
     """Two things that are there change places, and one of them is changed then."""
-    path, other = draw(paths.any | paths.dirs), draw(paths.any | paths.dirs)
+    path, other = draw(paths.files | paths.dirs), draw(paths.dirs | paths.any)
     after: History = [Write(path, b"new"), Write(other, b"new"), RemoveDir(path), Unlink(other), Remount()]
     return [Rename(path, other, RenameFlags.EXCHANGE), *_some(draw, after, 2)]
 
@@ -361,7 +381,7 @@ def _of_late_data(draw: DrawFn, paths: _Paths) -> History:
 
 def _of_hard_links(draw: DrawFn, paths: _Paths) -> History:
     """A file gets one more name; one name is changed or removed, the others are looked at."""
-    path, other = draw(paths.files), draw(paths.any | _any_paths)
+    path, other = draw(paths.files), draw(paths.any | paths.new)
     after: History = [
         Write(path, b"one"),
         SetMode(other, 0o640),
@@ -371,7 +391,7 @@ def _of_hard_links(draw: DrawFn, paths: _Paths) -> History:
         Remount(),
         Truncate(other, 2),
     ]
-    return [*_some(draw, [Link(path, other), SetMode(path, 0o600)], 1), *_some(draw, after, 4)]
+    return [_one(draw, [Link(path, other), SetMode(path, 0o600)]), *_some(draw, after, 4)]
 
 
 _EPISODES = (
@@ -379,6 +399,8 @@ _EPISODES = (
     _anything,
     _anything,
     _of_a_handle,
+    _of_a_removed_file,
+    _of_a_save,
     _of_a_replacement,
     _of_an_emptied_directory,
     _of_a_moved_directory,

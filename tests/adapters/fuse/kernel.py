@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import queue
 import struct
-from collections import deque
+import threading
+from collections import Counter
+from types import TracebackType
 from typing import NamedTuple
 
 from unionfs.adapters.fuse.dispatch import Dispatcher
 from unionfs.adapters.fuse.protocol import InitFlags, Opcode
 from unionfs.adapters.fuse.session import Session
 from unionfs.core.union import Union
+
+PATIENCE = 20
+"""Seconds until an answer is taken to be missing."""
 
 EVERYTHING = 0xFFFF_FFFF
 """All that a kernel can offer in the first word of flags."""
@@ -38,44 +44,96 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class Wire:
-    """A channel that holds what it is given: requests to be read, replies as they were written."""
+class Kernel:
+    """Talks to a session that serves a union in a thread of its own; see that it ends well.
+
+    It is a `session.Channel` whose replies have to be as linux, fs/fuse/dev.c
+    (fuse_dev_do_write) wants them, one to a request.
+    """
 
     descriptor = None
 
-    def __init__(self, *requests: bytes) -> None:
-        self.requests = deque(requests)
-        self.replies: list[Reply] = []
+    def __init__(self, union: Union, *, init_with: bytes | None = None) -> None:
+        self.dispatcher = Dispatcher(union)
+        self.session = Session(self, self.dispatcher)
+        self._requests: queue.Queue[bytes | None] = queue.Queue()
+        self._replied = threading.Condition()
+        self._replies: dict[int, Reply] = {}
+        self._unique = 2
+        self.answers: Counter[int] = Counter()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve)
+        self._requests.put(init_with or init())
+
+    def __enter__(self) -> Kernel:
+        self._thread.start()
+        self.reply_to(2)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._requests.put(None)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        if self._failure is not None:
+            raise self._failure
+
+    def ask(self, opcode: int, body: bytes = b"", *, nodeid: int = 1) -> Reply:
+        """The answer to a request."""
+        return self.reply_to(self.tell(opcode, body, nodeid=nodeid))
+
+    def tell(self, opcode: int, body: bytes = b"", *, nodeid: int = 1) -> int:
+        """Send a request; its number."""
+        self._unique += 2
+        self.send_raw(request(opcode, body, nodeid=nodeid, unique=self._unique))
+        return self._unique
+
+    def send_raw(self, data: bytes) -> None:
+        self._requests.put(data)
+
+    def reply_to(self, unique: int) -> Reply:
+        with self._replied:
+            assert self._replied.wait_for(lambda: unique in self._replies, PATIENCE), "no answer"
+            return self._replies[unique]
+
+    def lookup(self, name: bytes, *, nodeid: int = 1) -> int:
+        """The number of the node called `name`."""
+        reply = self.ask(Opcode.LOOKUP, name + b"\0", nodeid=nodeid)
+        assert reply.error == 0
+        return nodeid_in(reply)
+
+    def _serve(self) -> None:
+        try:
+            self.session.serve()
+        except BaseException as failure:  # noqa: BLE001 - handed to the test
+            self._failure = failure
+
+    # session.Channel
 
     def receive(self) -> memoryview | None:
-        return memoryview(bytearray(self.requests.popleft())) if self.requests else None
+        data = self._requests.get()
+        return None if data is None else memoryview(bytearray(data))
 
     def send(self, *parts: bytes) -> None:
-        """Take one reply, which has to be as linux, fs/fuse/dev.c (fuse_dev_do_write) wants it."""
         reply = b"".join(parts)
         length, error, unique = struct.unpack_from("=IiQ", reply)
         assert length == len(reply)
         assert -512 < error <= 0
         assert error == 0 or length == 16
-        self.replies.append(Reply(unique, -error, reply[16:]))
+        with self._replied:
+            self.answers[unique] += 1
+            self._replies[unique] = Reply(unique, -error, reply[16:])
+            self._replied.notify_all()
 
 
-def served(union: Union, *requests: bytes) -> list[Reply]:
-    """What a session answers to these requests, and that it comes to its end."""
-    wire = Wire(*requests)
-    Session(wire, Dispatcher(union)).serve()
-    return wire.replies
+def nodeid_in(reply: Reply) -> int:
+    """From a reply that begins with a struct fuse_entry_out."""
+    nodeid: int = struct.unpack_from("=Q", reply.body)[0]
+    return nodeid
 
 
-class Conversation:
-    """A dispatcher behind a session that is asked one thing at a time."""
-
-    def __init__(self, union: Union, *, flags: int = EVERYTHING) -> None:
-        self.dispatcher = Dispatcher(union)
-        self._wire = Wire(init(flags=flags))
-        self._session = Session(self._wire, self.dispatcher)
-        self._unique = 2
-        self._session.serve_pending()
-
-    def ask(self, opcode: int, body: bytes = b"", nodeid: int = 1) -> Reply:
-        raise NotImplementedError
+def handle_in(reply: Reply) -> int:
+    """From a reply that ends with a struct fuse_open_out."""
+    fh: int = struct.unpack_from("=Q", reply.body, len(reply.body) - 16)[0]
+    return fh

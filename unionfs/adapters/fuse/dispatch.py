@@ -347,7 +347,7 @@ class Dispatcher:
 _MODE = 0o177777
 """The bits of ``st_mode``."""
 
-_XATTR_FLAGS = XattrFlags.CREATE | XattrFlags.REPLACE
+_XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 
 _OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
 
