@@ -10,11 +10,12 @@ from benchmarks.trees import Grid
 from benchmarks.workload import Figure, Goal, Scene, Use, seconds, workload
 
 _LOWER_FILES = Grid(4_000, size=1024)
+_FEW_FILES = Grid(200, size=1024)
 
 
 @workload(
     "create",
-    _LOWER_FILES,
+    _FEW_FILES,
     Figure("create and remove {amount} files of 1 kB", Goal(FUSE_OVERLAYFS, 1.0, 0.6)),
     use=Use.CHANGING,
     amount=5_000,

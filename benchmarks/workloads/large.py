@@ -10,7 +10,7 @@ from benchmarks.trees import MIB, Grid, OneFile
 from benchmarks.workload import Figure, Goal, Scene, Use, seconds, workload
 
 _LARGE = OneFile(512 * MIB)
-_FEW_FILES = Grid(2_000, size=1024)
+_FEW_FILES = Grid(200, size=1024)
 
 
 @workload(

@@ -292,18 +292,11 @@ def without_times_and_links(tree: Tree) -> Tree:
 
 
 MOVING = ("rename", "exchange", "unlink", "rmdir")
-_HALF_DONE = pytest.mark.xfail(
-    strict=True, reason="OverlayDialect._move_file_by_hand refused at its second step is not taken back"
-)
 CASES = [
     (operation, form)
     for operation in OPERATIONS
     for form in DIALECTS
     if form != "by hand" or operation.startswith(MOVING)  # the rest is done as with RENAME_WHITEOUT
-]
-REFUSED = [
-    pytest.param(*case, marks=_HALF_DONE) if (*case, _BOTH) in [known[:3] for known in IN_BETWEEN] else case
-    for case in CASES
 ]
 
 
@@ -321,7 +314,7 @@ def test_operation_works(operation: str, form: str) -> None:
     assert lower_raw(stand.lowers) == untouched()
 
 
-@pytest.mark.parametrize(("operation", "form"), REFUSED)
+@pytest.mark.parametrize(("operation", "form"), CASES)
 def test_refused(operation: str, form: str) -> None:
     for at in range(course(operation, form).steps):
         stand = representative(DIALECTS[form])

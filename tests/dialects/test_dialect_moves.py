@@ -13,6 +13,7 @@ from unionfs.core.dialect import NO_MARKS, Dialect, Listing, Marks, Occupant
 from unionfs.core.layer import UpperLayer
 from unionfs.core.steps import (
     At,
+    Discard,
     Link,
     MakeDir,
     MakeFile,
@@ -30,7 +31,7 @@ from unionfs.dialects.overlay import OverlayDialect, Whiteouts
 from unionfs.types import Kind, RenameFlags
 
 OLD, NEW = upper(b"d/old"), upper(b"d/new")
-BUILT, AWAY, TEMP = work(b"built"), work(b"away"), work(b"temp")
+BUILT, AWAY, TEMP, SECOND = work(b"built"), work(b"away"), work(b"temp"), work(b"temp+")
 EXCHANGE, WHITEOUT = RenameFlags.EXCHANGE, RenameFlags.WHITEOUT
 
 A_DEVICE = MakeNode(TEMP, _s.S_IFCHR, 0)
@@ -86,7 +87,16 @@ GOLDEN: list[tuple[Dialect, Situation, Plan]] = [
     (
         BY_HAND,
         Situation(leave=True),
-        Plan(build=(Link(OLD, TEMP),), commit=(Move(TEMP, NEW), A_DEVICE, Move(TEMP, OLD))),
+        Plan(build=(Link(OLD, SECOND), A_DEVICE), commit=(Move(SECOND, NEW), Move(TEMP, OLD))),
+    ),
+    (
+        BY_HAND,
+        Situation(leave=True, onto=Occupant.ENTRY),
+        Plan(
+            build=(Link(OLD, SECOND), A_DEVICE),
+            commit=(Move(SECOND, NEW, EXCHANGE), Move(TEMP, OLD)),
+            tidy=(Discard(SECOND),),
+        ),
     ),
     (BY_HAND, Situation(leave=True, onto=Occupant.WHITEOUT), Plan(commit=(Move(OLD, NEW, EXCHANGE),))),
     (

@@ -30,6 +30,7 @@ def hand_over(stack: Stack, first: History, second: History, road: str) -> None:
         plain.run(Remount())
         giver.unmount()
         held.callback(taker.teardown)
+        taker.name += f" after {giver.name}"
         taker.adopt(giver)
         Run(stack, [plain, taker]).all(second)
 

@@ -149,6 +149,8 @@ class Build:
         )
         if step.flags is RenameFlags.EXCHANGE:
             self._exchanged.append(step)
+        elif step.source in self._made:
+            self._made[self._made.index(step.source)] = step.at
         if step.source in self._files:
             self._files[step.at] = self._files.pop(step.source)
 

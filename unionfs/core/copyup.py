@@ -66,7 +66,7 @@ def adopt_root_locked(state: State) -> None:
     if not root.lowers:
         return
     source = state.nodes.gather.source(root.lowers[0])
-    Build(state.writable).run(plans.finish(source, upper(b""), NO_MARKS, state.dialect))
+    state.publish_locked(Plan(commit=plans.finish(source, upper(b""), NO_MARKS, state.dialect)))
     root.stat = None
 
 

@@ -134,7 +134,14 @@ def _free_name_locked(state: State, parent: Node, name: bytes) -> None:
 def _check_name_locked(state: State, parent: Node, name: bytes) -> None:
     if state.nodes.find(parent, name) is not None:
         raise error(errno.EEXIST, name)
+    check_new_name(state, name)
+
+
+def check_new_name(state: State, name: bytes) -> None:
+    """EINVAL for what cannot be a name; EPERM for one that the upper layer would read back as a mark."""
     if len(name) > NAME_MAX:
         raise error(errno.ENAMETOOLONG, name)
+    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+        raise error(errno.EINVAL, name)
     if not state.dialect.allows_name(name):
         raise error(errno.EPERM, name)

@@ -45,7 +45,9 @@ class SharedFile:
     def append(self, data: bytes | memoryview) -> int:
         """Write at the end, as one step among all writers."""
         file = self.writable()
-        with self._state.lock:
+        files = self.node.files
+        assert files is not None
+        with files.appending:
             return file.pwrite(data, file.stat().size)
 
     def truncate(self, size: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from threading import Lock
 from typing import NamedTuple
 
 from unionfs.core.dialect import NO_MARKS, Marks
@@ -97,14 +98,19 @@ class Table:
         start = bisect_right(self._order, cookie, key=lambda entry: entry.cookie)
         return self._order[start : None if limit is None else start + limit]
 
-    def put(self, entry: Entry, directory: Node, name: bytes) -> None:
-        """Show `entry`, now in the upper layer, as `name`; what it replaces must have been taken out."""
+    def put(self, entry: Entry, directory: Node, name: bytes, cookie: int | None = None) -> None:
+        """Show `entry`, now in the upper layer, as `name`; what it replaces must have been taken out.
+
+        It is listed last, or at the place (`cookie`) of what it replaces.
+        """
         if self.covers(name):
             self.hidden.add(name)
         self.whiteouts.discard(name)
         entry.directory, entry.name, entry.where = directory, name, (UPPER,)
-        entry.cookie = self._next_cookie
-        self._next_cookie += 1
+        if cookie is None:
+            cookie = self._next_cookie
+            self._next_cookie += 1
+        entry.cookie = cookie
         self.entries[name] = entry
         self._order = None
 
@@ -122,12 +128,14 @@ class OpenFiles:
 
     `current` serves reads, and writes too once `writable`. Files that a copy-up has
     superseded stay open until the last handle closes, for a read may be under way.
+    `appending` is held from looking where the end is to writing there.
     `unnamed` says that the node was made without a name and may still get one.
     """
 
-    __slots__ = ("count", "current", "retired", "unnamed", "writable")
+    __slots__ = ("appending", "count", "current", "retired", "unnamed", "writable")
 
     def __init__(self) -> None:
+        self.appending = Lock()
         self.count = 0
         self.current: File | None = None
         self.writable = False

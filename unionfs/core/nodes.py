@@ -9,7 +9,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Origin
+from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
 from unionfs.core.gather import Gatherer, redirected_path
 from unionfs.core.inodes import InodeNumbers
 from unionfs.core.layer import Layer, UpperLayer
@@ -37,6 +37,7 @@ class Nodes:
         self._numbers = InodeNumbers()
         self._hard_links: dict[int, Mapping[int, Sequence[bytes]]] = {}
         self._linked: WeakValueDictionary[tuple[int, int], Node] = WeakValueDictionary()
+        self._copies_tell_their_number = upper is None or Feature.ORIGIN in upper.dialect.features
         self.gather = Gatherer(lowers, upper)
         self._devices = self._register_devices()
         self.root = self._make_root()
@@ -120,11 +121,12 @@ class Nodes:
             return
         if node.is_dir and node.table and any(entry.node for entry in node.table.entries.values()):
             return
-        if node.upper and node.lowers and not node.is_dir and node.marks.origin is None:
-            return  # a copy that does not tell its number
+        if node.upper and node.below and not self._copies_tell_their_number:
+            return
         for entry in node.names:
             entry.node = None
         node.names.clear()
+        node.table = None  # its entries refer to the node: memory would wait for the garbage collector
 
     # Places and attributes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from unionfs.core.copyup import raise_dir_locked, raise_for_move, raise_links, raise_name_locked
+from unionfs.core.create import check_new_name
 from unionfs.core.node import Entry, Node
 from unionfs.core.plans import rename as plans
 from unionfs.core.plans.rename import Moved
@@ -21,6 +22,7 @@ def rename(
     state: State, parent: Node, name: bytes, new_parent: Node, new_name: bytes, flags: RenameFlags
 ) -> None:
     """Have all that is needed in the upper layer first, for that may take a while; then rename there."""
+    flags = RenameFlags(flags)
     if flags not in _KNOWN:
         raise error(errno.EINVAL, new_name)
     with state.lock:
@@ -62,8 +64,8 @@ def _checked_locked(
         raise error(errno.EINVAL, new_name)
     if replaced is not None and _is_within(parent, replaced):
         raise error(errno.EINVAL if flags is RenameFlags.EXCHANGE else errno.ENOTEMPTY, new_name)
-    if target is None and not state.dialect.allows_name(new_name):
-        raise error(errno.EPERM, new_name)
+    if target is None:
+        check_new_name(state, new_name)
     if replaced is not None and replaced is not moved and flags is not RenameFlags.EXCHANGE:
         _check_replaceable_locked(state, moved, replaced, new_name)
     return source, target
@@ -101,7 +103,7 @@ def _rename_locked(
     if target is not None:
         lost_name_locked(state, target, keep)
     state.nodes.table(source.directory).take(source.name)
-    table.put(source, new_parent, new_name)
+    table.put(source, new_parent, new_name, target.cookie if target is not None else None)
     _now_marked(source, moved)
 
 
@@ -121,11 +123,11 @@ def _exchange_locked(state: State, source: Entry, target: Entry) -> None:
     one = _moved_locked(state, source, covered=state.covers(target))
     other = _moved_locked(state, target, covered=state.covers(source))
     state.publish_locked(plans.exchange(one, other, state.dialect))
-    places = (source.directory, source.name), (target.directory, target.name)
-    for directory, name in places:
+    places = [(entry.directory, entry.name, entry.cookie) for entry in (source, target)]
+    for directory, name, _ in places:
         state.nodes.table(directory).take(name)
-    for entry, (directory, name) in zip((target, source), places, strict=True):
-        state.nodes.table(directory).put(entry, directory, name)
+    for entry, (directory, name, cookie) in zip((target, source), places, strict=True):
+        state.nodes.table(directory).put(entry, directory, name, cookie)
     _now_marked(source, one)
     _now_marked(target, other)
 

@@ -5,7 +5,8 @@ changes under it, and `_locked` in a name says that the caller holds it. Data is
 and written without it. `union` takes it for every operation; `copyup` is the only one
 to let go of it, for as long as it copies data: the node is in `copying` meanwhile, and
 whoever needs that very node in the upper layer waits on `copied`, holding nothing,
-before the operation begins. Everybody else goes on.
+before the operation begins. Everybody else goes on. (Appending to an open file has a
+small lock of its own, `OpenFiles.appending`, within which no other is taken.)
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from unionfs.core.dialect import NO_MARKS, Feature, Links, Listing, Marks, Occup
 from unionfs.core.node import join
 from unionfs.core.steps import (
     At,
+    Discard,
     Link,
     MakeFile,
     MakeNode,
@@ -243,7 +244,7 @@ class OverlayDialect:
             return Plan(build=self._whiteout(target)) + self._swap(source, target, leave)
         if kind is Kind.DIR:
             return self._move_dir_by_hand(source, target, onto, temp)
-        return self._move_file_by_hand(source, target, temp)
+        return self._move_file_by_hand(source, target, onto, temp)
 
     @property
     def _leaves_by_itself(self) -> bool:
@@ -264,14 +265,19 @@ class OverlayDialect:
             return Plan(commit=(swap, Remove(source)))
         return Plan(commit=(swap,), tidy=(Remove(source),))
 
-    def _move_file_by_hand(self, source: At, target: At, temp: At) -> Plan:
+    def _move_file_by_hand(self, source: At, target: At, onto: Occupant, temp: At) -> Plan:
         """Without RENAME_WHITEOUT a file has both names for a moment, as rename(2) allows.
 
         A crash in that moment leaves it with both names: nothing is lost, nothing comes back.
         """
-        build = (*self._announce(source), Link(source, temp))
-        commit = (Move(temp, target), *self._whiteout(temp), Move(temp, source))
-        return Plan(build, commit)
+        second = At(temp.tree, temp.path + b"+")
+        replaces = onto is Occupant.ENTRY  # which is kept until nothing can fail any more
+        first = Move(second, target, RenameFlags.EXCHANGE if replaces else RenameFlags.NONE)
+        return Plan(
+            build=(*self._announce(source), Link(source, second), *self._whiteout(temp)),
+            commit=(first, Move(temp, source)),
+            tidy=(Discard(second),) if replaces else (),
+        )
 
     def _move_dir_by_hand(self, source: At, target: At, onto: Occupant, temp: At) -> Plan:
         """Without RENAME_WHITEOUT a whiteout is put at the target, then exchanged with the directory.

@@ -98,6 +98,17 @@ DIFFERENCES = (
         "the file now although nothing was written (ovl_copy_up_meta_inode_data does not restore the times)",
         leaves_out=_completes_a_copy,
     ),
+    Difference(
+        "disk after kernel",
+        "what the kernel recorded of a file's links counts the names that upper layers hide",
+        outcome=_without_nlink,
+        tree=_with_visible_links,
+    ),
+    Difference(
+        "fusepy",
+        "libfuse 2 knows no flags of renameat2: the kernel answers EINVAL in its place",
+        leaves_out=lambda command, tree, steps: isinstance(command, Rename) and bool(command.flags),
+    ),
 )
 
 """All that is known."""

@@ -12,9 +12,7 @@ def as_code(value: object, indent: str = "") -> str:
     if isinstance(value, Enum):
         return f"{type(value).__name__}({value.value})"
     if isinstance(value, Mapping):
-        return _lines(
-            "{}", [f"{key!r}: {as_code(item, inner)}" for key, item in value.items()], indent
-        )
+        return _lines("{}", [f"{key!r}: {as_code(item, inner)}" for key, item in value.items()], indent)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return _call(value, indent)
     if isinstance(value, list):
@@ -28,7 +26,7 @@ def _call(value: tuple[object, ...], indent: str) -> str:
     defaults: Mapping[str, object] = getattr(value, "_field_defaults", {})
     names: tuple[str, ...] = getattr(value, "_fields", ())
     given = [
-        as_code(item, indent) if name not in defaults else f"{name}={_field(name, item, indent)}"
+        f"{name}=" * (name in defaults) + _field(name, item, indent)
         for name, item in zip(names, value, strict=True)
         if name not in defaults or item != defaults[name]
     ]

@@ -159,7 +159,8 @@ class _Paths:
         dirs = [path for path, item in self.items.items() if isinstance(item, Dir)]
         self.dirs = _mostly([path for path in dirs if path])
         self.nested_files = _mostly(
-            [path for path, item in self.items.items() if b"/" in path and isinstance(item, File)]
+            [path for path, item in self.items.items() if b"/" in path and isinstance(item, File)],
+            otherwise=st.builds(join, _names, _names),
         )
         self.new = st.builds(join, st.sampled_from(dirs), _names) | _any_paths
 
@@ -170,8 +171,8 @@ class _Paths:
         )
 
 
-def _mostly(paths: list[bytes]) -> SearchStrategy[bytes]:
-    return st.one_of(*[st.sampled_from(paths)] * 4, _any_paths) if paths else _any_paths
+def _mostly(paths: list[bytes], otherwise: SearchStrategy[bytes] = _any_paths) -> SearchStrategy[bytes]:
+    return st.one_of(*[st.sampled_from(paths)] * 4, otherwise) if paths else otherwise
 
 
 @st.composite

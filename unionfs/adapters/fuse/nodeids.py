@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import sys
 from threading import Lock
 
 from unionfs.adapters.fuse.protocol import ROOT_ID
 from unionfs.core.node import Node
 from unionfs.core.union import Union
 from unionfs.errors import error
+
+_ROOM = 1024
+"""Bytes of table an entry: ten times what a dict takes that is well filled."""
+
+_FEW = 1000
 
 
 class NodeIds:
@@ -51,5 +57,11 @@ class NodeIds:
                 return
             self._counts.pop(nodeid, None)
             node = self._nodes.pop(nodeid, None)
+            self._shrink_locked()
         if node is not None:
             self._union.forget(node)
+
+    def _shrink_locked(self) -> None:
+        """A dict never gets smaller by itself, however little is left in it."""
+        if sys.getsizeof(self._nodes) > _ROOM * (len(self._nodes) + _FEW):
+            self._nodes, self._counts = dict(self._nodes), dict(self._counts)

@@ -76,7 +76,8 @@ class Passthrough:
             return 0
         argument = bytearray(_BACKING_MAP.pack(descriptor, 0, 0))
         try:
-            return fcntl.ioctl(self._device, _BACKING_OPEN, argument)
+            backing_id: int = fcntl.ioctl(self._device, _BACKING_OPEN, argument)
+            return backing_id
         except OSError as refusal:
             _log.debug("no passthrough on this mount: %s", refusal)
             self._on = False

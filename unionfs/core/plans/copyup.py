@@ -32,6 +32,7 @@ from unionfs.core.steps import (
     SyncFile,
     upper,
 )
+from unionfs.errors import error
 from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Kind, Stat
 
 CHUNK = 1 << 20
@@ -115,7 +116,7 @@ def copy_data(source: File, target: File, size: int) -> None:
         while start < end:
             copied = target.copy_from(source, start, min(CHUNK, end - start))
             if copied == 0:
-                return
+                raise error(errno.EIO)  # the lower file is shorter than it was a moment ago
             start += copied
 
 
