@@ -17,7 +17,14 @@ from unionfs.testing.strategies import Scenario, scenarios
 
 pytestmark = pytest.mark.timeout(3600)
 
-ROADS = {"ours to the kernel": (OnDisk, KernelOverlay), "the kernel's to us": (KernelOverlay, OnDisk)}
+
+class AfterKernel(OnDisk):
+    """A union over an upper layer that the kernel has written to."""
+
+    name = "disk after kernel"
+
+
+ROADS = {"ours to the kernel": (OnDisk, KernelOverlay), "the kernel's to us": (KernelOverlay, AfterKernel)}
 
 
 def hand_over(stack: Stack, first: History, second: History, road: str) -> None:
@@ -30,7 +37,6 @@ def hand_over(stack: Stack, first: History, second: History, road: str) -> None:
         plain.run(Remount())
         giver.unmount()
         held.callback(taker.teardown)
-        taker.name += f" after {giver.name}"
         taker.adopt(giver)
         Run(stack, [plain, taker]).all(second)
 

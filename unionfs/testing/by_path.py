@@ -61,11 +61,10 @@ class Descriptor:
 
 
 class PathSubject:
-    """The tree below `root`, by ordinary system calls. The process's umask is set to 0."""
+    """The tree below `root`, by ordinary system calls. Modes are exact where the umask is 0."""
 
     def __init__(self, root: bytes) -> None:
         self._root = root
-        os.umask(0)
 
     def stat(self, path: bytes) -> Stat:
         return stat_of(os.lstat(self._walk(path)))

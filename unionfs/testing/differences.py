@@ -110,7 +110,6 @@ DIFFERENCES = (
         leaves_out=lambda command, tree, steps: isinstance(command, Rename) and bool(command.flags),
     ),
 )
-
 """All that is known."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -32,8 +33,9 @@ class DisagreementError(AssertionError):
 
 @contextmanager
 def mounted(stack: Stack, *parties: Party) -> Iterator[None]:
-    """All parties set up with `stack`; torn down however the block ends."""
+    """All parties set up with `stack`, and no umask; all is undone however the block ends."""
     with ExitStack() as held:
+        held.callback(os.umask, os.umask(0))
         for party in parties:
             held.callback(party.teardown)
             party.setup(stack)

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from threading import Timer
 
 from unionfs.adapters.fuse import mounting, records
+from unionfs.adapters.mountinfo import mounted_at
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.union import Union
@@ -146,7 +147,7 @@ class DirectoryParty(Party):
 
     def _clear(self) -> None:
         if self.scratch:
-            shutil.rmtree(self.scratch)
+            _clear_away(self.scratch)
             self.scratch = b""
 
 
@@ -239,6 +240,7 @@ class FuseMount(DirectoryParty):
 
     def _mount(self) -> Subject:
         self._watchdog = Timer(_HANGS_AFTER, self._kill)
+        self._watchdog.daemon = True
         self._watchdog.start()
         options = b"lowerdir=%b,upperdir=%b,workdir=%b" % (b":".join(self.lowers), self.upper, self.work)
         options += b",dialect=" + self.dialects[0].encode()
@@ -249,6 +251,10 @@ class FuseMount(DirectoryParty):
     def _unmount(self) -> None:
         mounting.unmount(os.fsdecode(self.mountpoint))
         self._watchdog.cancel()
+
+    def _clear(self) -> None:
+        self._watchdog.cancel()
+        super()._clear()
 
     def _kill(self) -> None:
         """End every call that waits for a daemon which does not answer."""
@@ -280,8 +286,12 @@ def clear_leftovers() -> None:
         if name.startswith(_PREFIX) and not os.path.exists(
             f"/proc/{name.removeprefix(_PREFIX).split('-')[0]}"
         ):
-            place = os.path.join(root, name)
-            subprocess.run(
-                ["umount", "--lazy", os.path.join(place, "merged")], check=False, capture_output=True
-            )
-            shutil.rmtree(place)
+            _clear_away(os.fsencode(os.path.join(root, name)))
+
+
+def _clear_away(scratch: bytes) -> None:
+    """Remove a scratch directory; what a failure has left mounted in it is detached first."""
+    mountpoint = os.fsdecode(os.path.join(scratch, b"merged"))
+    while mounted_at(mountpoint):
+        subprocess.run(["umount", "--lazy", mountpoint], check=True)
+    shutil.rmtree(scratch)

@@ -6,6 +6,7 @@ import errno
 import sys
 from threading import Lock
 
+from unionfs.adapters.fuse.memory import give_back
 from unionfs.adapters.fuse.protocol import ROOT_ID
 from unionfs.core.node import Node
 from unionfs.core.union import Union
@@ -57,11 +58,13 @@ class NodeIds:
                 return
             self._counts.pop(nodeid, None)
             node = self._nodes.pop(nodeid, None)
-            self._shrink_locked()
         if node is not None:
             self._union.forget(node)
-
-    def _shrink_locked(self) -> None:
-        """A dict never gets smaller by itself, however little is left in it."""
         if sys.getsizeof(self._nodes) > _ROOM * (len(self._nodes) + _FEW):
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """A dict never gets smaller by itself, however little is left in it."""
+        with self._lock:
             self._nodes, self._counts = dict(self._nodes), dict(self._counts)
+        give_back()

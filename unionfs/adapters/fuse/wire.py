@@ -17,7 +17,7 @@ def errno_of(failure: Exception) -> int:
     An `OSError` is the outcome of an operation. Anything else is a fault of ours: it is
     logged with its traceback, the request is answered with EIO and the daemon lives on.
     """
-    if isinstance(failure, OSError) and failure.errno in _ERRNOS:
+    if isinstance(failure, OSError) and failure.errno and failure.errno in _ERRNOS:
         return failure.errno
     _log.error("a request failed", exc_info=failure)
     return errno.EIO

@@ -81,6 +81,11 @@ class DirectoryCache:
                 if key[1] == path or key[1].startswith(below):
                     del self._kept[key]
 
+    def clear(self) -> None:
+        """Let go of everything, to give memory back."""
+        with self._lock:
+            self._kept.clear()
+
     def forget_all(self, root: Directory) -> None:
         with self._lock:
             self._generation += 1
