@@ -16,6 +16,8 @@ from unionfs.testing.stacks import Dir, File, Stack, StackLayer, Whiteout, flatt
 from unionfs.testing.strategies import Scenario, scenarios
 from unionfs.types import RenameFlags, XattrFlags
 
+pytestmark = pytest.mark.timeout(3600)
+
 STACK: Stack = (StackLayer({b"": Dir(), b"a": File(b"lower")}),)
 
 

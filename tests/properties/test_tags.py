@@ -11,6 +11,8 @@ from unionfs.testing.parties import InMemory
 from unionfs.testing.strategies import Scenario, scenarios
 from unionfs.testing.tags import Tag, tags
 
+pytestmark = pytest.mark.timeout(3600)
+
 
 @pytest.mark.parametrize("tag", Tag)
 def test_each_tag_has_a_history(tag: Tag) -> None:

@@ -15,7 +15,7 @@ from unionfs.errors import error
 _ROOM = 1024
 """Bytes of table an entry: ten times what a dict takes that is well filled."""
 
-_FEW = 1000
+_FEW = 100
 
 
 class NodeIds:

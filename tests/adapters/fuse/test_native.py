@@ -1,0 +1,252 @@
+"""What only the transport of our own can do, seen through a mount."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mounts import Mount
+
+from unionfs.adapters.fuse import transports
+
+pytestmark = pytest.mark.parametrize("prepared", [transports.NATIVE], indirect=True)
+
+NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
+KEEP_SIZE, PUNCH_HOLE = 1, 2
+BLOCK = 4096
+LONG = "long " * 20_000
+
+Mounted = Callable[..., Path]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def checked(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def rename(old: Path, new: Path, flags: int) -> None:
+    """renameat2(2)"""
+    checked(_libc.renameat2(-100, os.fsencode(old), -100, os.fsencode(new), flags))
+
+
+def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
+    """fallocate(2)"""
+    checked(_libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length)))
+
+
+def link_to(fd: int, path: Path) -> None:
+    """linkat(2), as open(2) says under O_TMPFILE."""
+    os.link(f"/proc/self/fd/{fd}", path, follow_symlinks=True)
+
+
+def kept_aside(mount: Mount) -> list[str]:
+    """What the work directory holds of files that no name leads to."""
+    return os.listdir(
+        mount.work / "work/work" if (mount.work / "work/work").exists() else mount.work / "work"
+    )
+
+
+def errno_of(act: Callable[[], object]) -> int:
+    try:
+        act()
+    except OSError as failure:
+        return failure.errno or -1
+    return 0
+
+
+# Files without a name
+
+
+def test_a_file_without_a_name_is_gone_when_it_is_closed(prepared: Mount, mounted: Mounted) -> None:
+    root = mounted({"dir/lower": b""})
+    fd = os.open(root / "dir", os.O_TMPFILE | os.O_RDWR, 0o640)
+    assert os.write(fd, b"nobody sees this") == 16
+    assert os.pread(fd, 99, 7) == b"sees this"
+    assert (os.fstat(fd).st_nlink, os.fstat(fd).st_mode, os.fstat(fd).st_size) == (0, 0o100640, 16)
+    os.fchmod(fd, 0o600)
+    os.setxattr(fd, "user.a", b"b")
+    assert os.listdir(root / "dir") == ["lower"]
+    assert len(kept_aside(prepared)) == 1
+    os.close(fd)
+    assert (kept_aside(prepared), os.listdir(root / "dir")) == ([], ["lower"])
+
+
+def test_it_can_be_linked_in_once_it_is_complete(prepared: Mount, mounted: Mounted) -> None:
+    root = mounted({"dir/replaced": b"lower"})
+    (root / "dir/replaced").unlink()
+    fd = os.open(root, os.O_TMPFILE | os.O_WRONLY, 0o644)
+    os.write(fd, b"complete")
+    link_to(fd, root / "dir/replaced")
+    link_to(fd, root / "second")
+    os.write(fd, b" and more")
+    os.close(fd)
+    for _ in range(2):
+        assert (root / "dir/replaced").read_bytes() == b"complete and more"
+        assert (root / "second").stat().st_nlink == 2
+        assert (root / "second").samefile(root / "dir/replaced")
+        assert (prepared.upper / "second").read_bytes() == b"complete and more"
+        assert kept_aside(prepared) == []
+        prepared.unmount()
+        prepared.mount()
+
+
+def test_where_it_cannot_be_linked_in(mounted: Mounted) -> None:
+    root = mounted({"taken": b""})
+    fd = os.open(root, os.O_TMPFILE | os.O_WRONLY)
+    assert errno_of(lambda: link_to(fd, root / "taken")) == errno.EEXIST
+    os.close(fd)
+    fd = os.open(root, os.O_TMPFILE | os.O_WRONLY | os.O_EXCL)
+    assert errno_of(lambda: link_to(fd, root / "new")) == errno.ENOENT
+    os.close(fd)
+    assert errno_of(lambda: os.open(root / "taken", os.O_TMPFILE | os.O_WRONLY)) == errno.ENOTDIR
+
+
+# Renaming
+
+
+def test_renaming_onto_a_name_that_must_be_free(mounted: Mounted) -> None:
+    root = mounted({"one": b"1", "two": b"2"})
+    assert errno_of(lambda: rename(root / "one", root / "two", NOREPLACE)) == errno.EEXIST
+    rename(root / "one", root / "three", NOREPLACE)
+    assert sorted(os.listdir(root)) == ["three", "two"]
+    assert errno_of(lambda: rename(root / "two", root / "four", WHITEOUT)) == errno.EINVAL
+    assert errno_of(lambda: rename(root / "two", root / "three", NOREPLACE | EXCHANGE)) == errno.EINVAL
+
+
+def test_exchanging_two_names(mounted: Mounted) -> None:
+    root = mounted({"dir/inner": b"in", "file": b"file"})
+    (root / "made").mkdir()
+    assert errno_of(lambda: rename(root / "dir", root / "none", EXCHANGE)) == errno.ENOENT
+    rename(root / "dir", root / "file", EXCHANGE)
+    assert (root / "dir").read_bytes() == b"file"
+    assert (root / "file/inner").read_bytes() == b"in"
+    rename(root / "file", root / "made", EXCHANGE)
+    assert (os.listdir(root / "file"), os.listdir(root / "made")) == ([], ["inner"])
+
+
+# Data
+
+
+def test_copying_a_range_of_a_lower_file_leaves_it_there(prepared: Mount, mounted: Mounted) -> None:
+    root = mounted({"from": b"0123456789" * 1000, "to": b"abc"})
+    with (root / "from").open("rb") as source, (root / "to").open("r+b") as target:
+        assert os.copy_file_range(source.fileno(), target.fileno(), 5, 2, 1) == 5
+        assert target.read() == b"a23456"
+        assert os.copy_file_range(source.fileno(), target.fileno(), 99, 9995, 3) == 5
+        assert os.copy_file_range(source.fileno(), target.fileno(), 99, 10_000, 0) == 0
+    assert (root / "to").read_bytes() == b"a2356789"
+    assert os.listdir(prepared.upper) == ["to"]
+
+
+def test_copying_a_range_within_one_file(mounted: Mounted) -> None:
+    file = mounted({"f": b"0123456789"}) / "f"
+    with file.open("r+b") as opened:
+        assert os.copy_file_range(opened.fileno(), opened.fileno(), 4, 0, 6) == 4
+        assert errno_of(lambda: os.copy_file_range(opened.fileno(), opened.fileno(), 4, 0, 2)) == errno.EINVAL
+    assert file.read_bytes() == b"0123450123"
+
+
+def test_cp_copies_much(mounted: Mounted) -> None:
+    root = mounted({"f": LONG.encode() * 70})
+    subprocess.run(["cp", "--sparse=never", root / "f", root / "g"], check=True)
+    subprocess.run(["cmp", root / "f", root / "g"], check=True)
+
+
+def test_a_copied_range_is_seen_by_who_has_the_target_mapped(mounted: Mounted) -> None:
+    root = mounted({"from": b"new" * BLOCK, "to": b"old" * BLOCK})
+    with (root / "from").open("rb") as source, (root / "to").open("r+b") as target:
+        with mmap.mmap(target.fileno(), 0) as view:
+            assert view[:3] == b"old"
+            os.copy_file_range(source.fileno(), target.fileno(), BLOCK, 0, 0)
+            assert view[:3] == b"new"
+            assert view[BLOCK : BLOCK + 3] == (b"old" * BLOCK)[BLOCK : BLOCK + 3]
+
+
+def test_data_and_holes_are_found_in_both_layers(prepared: Mount, mounted: Mounted) -> None:
+    with (prepared.lower / "sparse").open("wb") as file:
+        file.seek(64 * BLOCK)
+        file.write(b"x" * BLOCK)
+        file.truncate(128 * BLOCK)
+    root = mounted()
+    for mode in ("rb", "r+b"):
+        with (root / "sparse").open(mode) as file:
+            if mode == "r+b":
+                file.seek(64 * BLOCK)
+                file.write(b"y")
+                file.flush()
+            fd = file.fileno()
+            assert os.lseek(fd, 0, os.SEEK_DATA) == 64 * BLOCK
+            assert os.lseek(fd, 64 * BLOCK, os.SEEK_HOLE) == 65 * BLOCK
+            assert errno_of(lambda fd=fd: os.lseek(fd, 65 * BLOCK, os.SEEK_DATA)) == errno.ENXIO
+            assert os.lseek(fd, -5, os.SEEK_END) == 128 * BLOCK - 5
+
+
+def test_room_is_allocated_and_given_back(mounted: Mounted) -> None:
+    file = mounted({"f": b"x" * 4 * BLOCK}) / "f"
+    with file.open("r+b", 0) as opened:
+        fd = opened.fileno()
+        fallocate(fd, PUNCH_HOLE | KEEP_SIZE, BLOCK, BLOCK)
+        assert opened.read() == b"x" * BLOCK + bytes(BLOCK) + b"x" * 2 * BLOCK
+        fallocate(fd, KEEP_SIZE, 0, 32 * BLOCK)
+        assert file.stat().st_size == 4 * BLOCK
+        assert file.stat().st_blocks * 512 >= 32 * BLOCK
+        fallocate(fd, 0, 0, 8 * BLOCK)
+        assert file.stat().st_size == 8 * BLOCK
+        assert errno_of(lambda: fallocate(fd, PUNCH_HOLE, 0, BLOCK)) == errno.EOPNOTSUPP
+        assert errno_of(lambda: fallocate(fd, 0, 0, 0)) == errno.EINVAL
+    with file.open("rb") as opened:
+        assert errno_of(lambda: fallocate(opened.fileno(), 0, 0, BLOCK)) == errno.EBADF
+
+
+def test_appending_can_be_switched_off(mounted: Mounted) -> None:
+    file = mounted({"f": b"0123456789"}) / "f"
+    with file.open("ab", 0) as opened:
+        opened.write(b"end")
+        fcntl.fcntl(opened.fileno(), fcntl.F_SETFL, 0)
+        assert os.pwrite(opened.fileno(), b"AB", 2) == 2
+    assert file.read_bytes() == b"01AB456789end"
+
+
+def test_a_descriptor_for_ioctl_alone(mounted: Mounted) -> None:
+    file = mounted({"f": b"x"}) / "f"
+    fd = os.open(file, os.O_ACCMODE)
+    assert errno_of(lambda: os.read(fd, 1)) == errno.EBADF
+    assert errno_of(lambda: os.write(fd, b"y")) == errno.EBADF
+    assert os.fstat(fd).st_size == 1
+    os.close(fd)
+
+
+def test_what_there_is_no_request_for_still_works(mounted: Mounted) -> None:
+    file = mounted({"f": b"x"}) / "f"
+    with file.open("r+b") as one, file.open("r+b") as other:
+        poll = select.poll()
+        poll.register(one.fileno(), select.POLLIN)
+        assert poll.poll(0) == [(one.fileno(), select.POLLIN)]
+        assert _libc.syncfs(one.fileno()) == 0
+        fcntl.flock(one, fcntl.LOCK_EX)
+        assert errno_of(lambda: fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)) == errno.EWOULDBLOCK
+        fcntl.lockf(one, fcntl.LOCK_EX, 5, 0)
+        asked = subprocess.run(
+            [sys.executable, "-c", f"import fcntl; fcntl.lockf(open({str(file)!r}, 'r+'), 6, 5, 0)"],
+            check=False,
+            capture_output=True,
+        )
+        assert b"BlockingIOError" in asked.stderr
+
+
+def test_an_old_files_birth_is_asked_for_in_vain(mounted: Mounted) -> None:
+    shown = subprocess.run(
+        ["stat", "-c", "%s %w", mounted({"f": b"x"}) / "f"], capture_output=True, check=True
+    )
+    assert shown.stdout == b"1 -\n"
