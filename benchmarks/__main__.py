@@ -7,23 +7,23 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import benchmarks.workloads  # noqa: F401 - fills ALL
 from benchmarks import machine, table
-from benchmarks.mounting import adopt_daemons, uninterrupted
+from benchmarks.mounting import adopt_daemons
 from benchmarks.peers import PEERS, USUAL, MountProgram, Peer
 from benchmarks.results import Row
 from benchmarks.running import Runner
+from benchmarks.scratch import DEFAULT, scratch
 from benchmarks.workload import ALL, Workload
 
 _KNOWN = [peer.name for peer in PEERS]
 _ALL_PEERS = "all"
 _PEERS_HELP = f"those of them that are here; default: {' '.join(USUAL)}; {_ALL_PEERS}: {' '.join(_KNOWN)}"
+_DIRECTORY_HELP = f"where the layers are made; default: {DEFAULT}, as root on a new ext4 in a file there"
 
 _QUICK = 10
 """How many times less there is to do in a quick run."""
@@ -42,8 +42,8 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is mounted is unmounted
     try:
-        with _scratch(args.directory) as scratch:
-            return _run(args, peers, workloads, scratch)
+        with scratch(args.directory) as place:
+            return _run(args, peers, workloads, place)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
@@ -66,9 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=_positive, metavar="N", help="default: 5, with --quick 3")
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK} times less of everything")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
-    parser.add_argument(
-        "--directory", default="/var/tmp", metavar="DIR", help="where the layers are made (default: /var/tmp)"
-    )
+    parser.add_argument("--directory", metavar="DIR", help=_DIRECTORY_HELP)
     parser.add_argument("--list", action="store_true", help="list peers and workloads, and measure nothing")
     return parser
 
@@ -110,25 +108,15 @@ def _list(peers: Sequence[Peer], workloads: Sequence[Workload[Any]]) -> None:
             print(f"{workload.name:15} {workload.title(figure)}")
 
 
-@contextmanager
-def _scratch(directory: str) -> Iterator[Path]:
-    scratch = TemporaryDirectory(prefix="unionfs-benchmarks-", dir=directory)
-    try:
-        yield Path(scratch.name)
-    finally:
-        with uninterrupted():
-            scratch.cleanup()
-
-
 def _run(
-    args: argparse.Namespace, peers: Sequence[Peer], workloads: Sequence[Workload[Any]], scratch: Path
+    args: argparse.Namespace, peers: Sequence[Peer], workloads: Sequence[Workload[Any]], place: Path
 ) -> int:
     adopt_daemons()
     here = [peer for peer in peers if _is_here(peer)]
     repeats = args.repeats or (3 if args.quick else 5)
-    runner = Runner(here, repeats, scratch, _watch)
+    runner = Runner(here, repeats, place, _watch)
     about = {
-        "machine": machine.description(scratch),
+        "machine": machine.description(place),
         "peers": {peer.name: peer.version() for peer in here},
         "repeats": repeats,
         "quick": args.quick,

@@ -134,12 +134,22 @@ def test_an_upper_in_use_by_another_mount(here: Path) -> None:
 
 def test_an_upper_in_use_by_the_kernels_overlay(here: Path) -> None:
     (here / "K").mkdir()
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", LAYERS, "K"], cwd=here, check=True)
+    words = f"lowerdir={here}/A,upperdir={here}/U,workdir={here}/W"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", words, here / "K"], check=True)
     done = unionfs("mount", "-o", LAYERS, "M", cwd=here)
     assert done.returncode == 1
     assert "in use by the overlay on" in done.stderr
     assert f"{here}/K" in done.stderr
     assert mounted_below(here) == [f"{here}/K"]
+
+
+def test_an_overlay_somewhere_else_with_the_same_relative_names(here: Path) -> None:
+    other = here / "full"
+    for name in ("A", "U", "W", "K"):
+        (other / name).mkdir()
+    words = "lowerdir=A,upperdir=U,workdir=W"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", words, "K"], cwd=other, check=True)
+    assert unionfs("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
 
 
 def test_the_kernels_own_work_directory_is_not_a_stranger(here: Path) -> None:

@@ -206,10 +206,13 @@ def _check_mountpoint(options: Options, mountpoint: str) -> None:
 
 
 def _check_kernel(option: str, path: str) -> None:
-    """An overlayfs mounted by the kernel says which upper and work directories it uses."""
+    """An overlayfs mounted by the kernel says which upper and work directories it uses.
+
+    In the words of whoever mounted it: what a relative path was relative to is not known.
+    """
     for mount in mounts():
         used = mount.option(option) if mount.type == "overlay" else None
-        if used is not None and _same(used, path):
+        if used is not None and os.path.isabs(used) and _same(used, path):
             raise _refusal(option, path, f"in use by the overlay on {mount.mountpoint}")
 
 

@@ -35,7 +35,11 @@ def changes(nodes: Nodes, *, links_are_hidden: bool) -> list[Change]:
     `links_are_hidden`: there are copies of hard-linked files that are reached under
     names which the upper layer does not have.
     """
-    return list(_Diff(nodes, links_are_hidden).directory(nodes.root, b"", nodes.gather.root_places()))
+    diff = _Diff(nodes, links_are_hidden)
+    listed = {change.path: change for change in diff.directory(nodes.root, b"", nodes.gather.root_places())}
+    for change in diff.other_names():
+        listed.setdefault(change.path, change)
+    return sorted(listed.values(), key=lambda change: change.path.split(b"/"))
 
 
 class _Diff:
@@ -43,6 +47,7 @@ class _Diff:
         self._nodes = nodes
         self._gather = nodes.gather
         self._everywhere = everywhere
+        self._linked: list[Node] = []
 
     def directory(self, node: Node, path: bytes, beneath: Sequence[Place]) -> Iterator[Change]:
         """The changes below a directory, `beneath` being what the lowers alone have at its path."""
@@ -64,14 +69,28 @@ class _Diff:
     ) -> Iterator[Change]:
         node = self._nodes.of(entry)
         if was is None:
-            yield self._line(node, path, "A")
+            yield self._listed(node, path, "A")
         elif node.upper or _top_place(entry) != self._places(was, entry.name, beneath)[0]:
-            yield self._line(node, path, "C")
+            yield self._listed(node, path, "C")
         if node.is_dir:
             below: Sequence[Place] = ()
             if was is not None and was.kind is Kind.DIR:
                 below = self._gather.directory(beneath, b"", entry.name, was.where, None).lowers
             yield from self.directory(node, path, below)
+
+    def other_names(self) -> Iterator[Change]:
+        """The names that a linked lower file keeps, while another went elsewhere with its directory.
+
+        Nothing happened to them; but a layer that has the one must have the others, or they part.
+        """
+        for node in self._linked:
+            for path in self._nodes.lower_names(node):
+                yield self._line(node, path, "C")
+
+    def _listed(self, node: Node, path: bytes, letter: str) -> Change:
+        if not (node.is_dir or node.upper) and self._nodes.stat(node).nlink > 1:
+            self._linked.append(node)
+        return self._line(node, path, letter)
 
     def _line(self, node: Node, path: bytes, letter: str) -> Change:
         size = self._nodes.stat(node).size if node.kind is Kind.FILE else 0

@@ -6,7 +6,7 @@ Nothing here takes a lock: the union's is held by every caller.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
@@ -119,14 +119,25 @@ class Nodes:
         """Drop a node that is not in use and of which the layers know all that it knows."""
         if node.files is not None or node.aside is not None or node.extra_links or node is self.root:
             return
-        if node.is_dir and node.table and any(entry.node for entry in node.table.entries.values()):
-            return
         if node.upper and node.below and not self._copies_tell_their_number:
+            return
+        if node.is_dir and not self._let_go(node):
             return
         for entry in node.names:
             entry.node = None
         node.names.clear()
         node.table = None  # its entries refer to the node: memory would wait for the garbage collector
+
+    def _let_go(self, directory: Node) -> bool:
+        """Whether nothing in a directory keeps it; a file in use does not, if it has a name elsewhere."""
+        entries = directory.table.entries.values() if directory.table else ()
+        used = [(entry, entry.node) for entry in entries if entry.node is not None]
+        if any(all(name.directory is directory for name in node.names) for _entry, node in used):
+            return False
+        for entry, node in used:
+            node.names.remove(entry)
+            entry.node = None
+        return True
 
     # Places and attributes
 
@@ -236,10 +247,30 @@ class Nodes:
         """How many names of a lower file the layers above hide. What an upper hid, it has written down."""
         if place.layer == 0:
             return 0
-        if place.layer not in self._hard_links:
-            self._hard_links[place.layer] = self._lowers[place.layer].store.hard_links()
-        names = self._hard_links[place.layer].get(stat.ino, ())
+        names = self._names_in(place.layer, stat.ino)
         return sum(self.gather.shown_at(path) != Place(place.layer, path) for path in names)
+
+    def _names_in(self, layer: int, ino: int) -> Sequence[bytes]:
+        """All names that a lower layer has for a file with several."""
+        if layer not in self._hard_links:
+            self._hard_links[layer] = self._lowers[layer].store.hard_links()
+        return self._hard_links[layer].get(ino, ())
+
+    def lower_names(self, node: Node) -> Iterator[bytes]:
+        """The paths under which a lower file with several names is to be seen where its layer has it."""
+        place = node.lowers[0]
+        for path in self._names_in(place.layer, self.lower_stat(place).ino):
+            if self._at(path) is node:
+                yield path
+
+    def _at(self, path: bytes) -> Node | None:
+        node = self.root
+        for name in path.split(b"/"):
+            entry = self.table(node).entries.get(name) if node.is_dir else None
+            if entry is None:
+                return None
+            node = self.of(entry)
+        return node
 
     def _from_index(self, entry: Entry, place: Place, lower: Stat) -> Node | None:
         """The copy that was made of a lower file under another of its names."""
@@ -321,6 +352,11 @@ class Nodes:
     def _upper_number(self, stat: Stat, origin: Origin | None) -> int:
         if origin is not None and 0 <= origin.layer < len(self._lowers):
             return self._numbers.number(self._devices[origin.layer], origin.ino)
+        if origin is not None:
+            stores = (layer.store for layer in self._lowers)
+            found = next(filter(None, (store.find(origin.handle) for store in stores)), None)
+            if found is not None:
+                return self._numbers.number(*found)
         return self._numbers.number(stat.dev, stat.ino)
 
 

@@ -48,6 +48,12 @@ class Store(Protocol):
         (linux, fs/overlayfs/overlayfs.h): what overlayfs stores as a copy's origin.
         """
 
+    def find(self, handle: bytes) -> tuple[int, int] | None:
+        """Device and inode number of the file that `handle` identifies, wherever on the store's file system.
+
+        None where there is none, or where finding it is not permitted.
+        """
+
     def hard_links(self) -> Mapping[int, Sequence[bytes]]:
         """The files that have several names in the store: their paths, by inode number. Takes a walk."""
 

@@ -13,8 +13,11 @@ from unionfs.adapters.fuse import transports
 
 
 @pytest.fixture(params=[transports.NATIVE, transports.FUSEPY])
-def prepared(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mount]:
+def prepared(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mount]:
     """Directories for a union that the test mounts itself, over each transport."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # other tests mount at the same time
     mount = Mount(tmp_path, request.param)
     watchdog = threading.Timer(HANGS_AFTER, mount.kill)
     watchdog.start()

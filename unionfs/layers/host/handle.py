@@ -32,6 +32,30 @@ def overlay_handle(dir_fd: int, name: bytes, uuid: bytes) -> bytes | None:
     return _HEAD.pack(_VERSION, _MAGIC, _HEAD.size + len(fid), flags, kind, uuid) + fid
 
 
+def find_by_handle(dir_fd: int, handle: bytes, uuid: bytes) -> tuple[int, int] | None:
+    """Device and inode number of the file with a handle of `overlay_handle`; None where it is not here."""
+    if len(handle) <= _HEAD.size:
+        return None
+    version, magic, _size, _flags, kind, of = _HEAD.unpack_from(handle)
+    if (version, magic, of) != (_VERSION, _MAGIC, uuid):
+        return None
+    try:
+        mount_fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError:
+        return None
+    try:
+        fd = syscalls.open_by_handle(mount_fd, kind, handle[_HEAD.size :])
+    except OSError:
+        return None  # it is gone, or we are not privileged
+    finally:
+        os.close(mount_fd)
+    try:
+        stat = os.fstat(fd)
+    finally:
+        os.close(fd)
+    return stat.st_dev, stat.st_ino
+
+
 def uuid_of(dir_fd: int) -> bytes:
     """The UUID of a directory's file system, as handles hold it: zeros where it tells none."""
     try:

@@ -13,7 +13,7 @@ from unionfs.layers.host import syscalls
 from unionfs.layers.host.attributes import stat_of, statfs_of
 from unionfs.layers.host.directories import Directory, directories
 from unionfs.layers.host.file import HostFile, create_file, open_file, open_quietly
-from unionfs.layers.host.handle import overlay_handle, uuid_of
+from unionfs.layers.host.handle import find_by_handle, overlay_handle, uuid_of
 from unionfs.layers.paths import check_name, names_path
 from unionfs.types import Access, Kind, RenameFlags, Stat, StatFs, XattrFlags, kind_of
 
@@ -90,6 +90,9 @@ class HostStore:
     def handle(self, path: bytes) -> bytes | None:
         directory, name = self._place(path)
         return overlay_handle(directory.fd, name, self._uuid)
+
+    def find(self, handle: bytes) -> tuple[int, int] | None:
+        return find_by_handle(self._root.fd, handle, self._uuid)
 
     def hard_links(self) -> dict[int, list[bytes]]:
         """Found by the inode numbers that directories list, without a stat(2) a file."""

@@ -37,6 +37,7 @@ _openat2 = _declare("syscall", c_long, c_long, c_int, c_char_p, c_void_p, c_size
 _renameat2 = _declare("renameat2", c_int, c_int, c_char_p, c_int, c_char_p, c_uint)
 _fallocate = _declare("fallocate", c_int, c_int, c_int, c_int64, c_int64)
 _syncfs = _declare("syncfs", c_int, c_int)
+_open_by_handle_at = _declare("open_by_handle_at", c_int, c_int, c_void_p, c_int)
 _name_to_handle_at = _declare("name_to_handle_at", c_int, c_int, c_char_p, c_void_p, c_void_p, c_int)
 
 _NR_OPENAT2 = 437
@@ -107,6 +108,16 @@ def name_to_handle(dir_fd: int, name: bytes) -> tuple[int, bytes]:
     mount_id = c_int()
     _call(_name_to_handle_at, dir_fd, name, ctypes.byref(handle), ctypes.byref(mount_id), 0)
     return handle.type, bytes(handle.bytes[: handle.size])
+
+
+def open_by_handle(mount_fd: int, kind: int, fid: bytes) -> int:
+    """An O_PATH descriptor of the file with this handle (open_by_handle_at(2), CAP_DAC_READ_SEARCH).
+
+    `mount_fd` is any open file of the file system, but no O_PATH descriptor.
+    """
+    handle = _FileHandle(len(fid), kind)
+    handle.bytes[: len(fid)] = fid
+    return _call(_open_by_handle_at, mount_fd, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
 
 
 _FS_IOC_GETFSUUID = 0x80111500

@@ -100,6 +100,10 @@ class MemoryStore:
     def handle(self, path: bytes) -> bytes:
         return self._fs.uuid + self._inode(path).ino.to_bytes(8, "little")
 
+    def find(self, handle: bytes) -> tuple[int, int] | None:
+        uuid, ino = handle[:-8], int.from_bytes(handle[-8:], "little")
+        return (self.stat(b"").dev, ino) if uuid == self._fs.uuid else None
+
     def hard_links(self) -> dict[int, list[bytes]]:
         names: dict[int, list[bytes]] = {}
         directories = [b""]
