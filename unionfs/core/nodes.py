@@ -6,11 +6,11 @@ Nothing here takes a lock: the union's is held by every caller.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
-from weakref import WeakValueDictionary
+from collections.abc import Iterator, Sequence
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
 from unionfs.core.gather import Gatherer, redirected_path
+from unionfs.core.hardlinks import HardLinks, extra_links
 from unionfs.core.inodes import InodeNumbers
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import UPPER, Entry, Found, Node, Place, Table, join
@@ -22,11 +22,7 @@ from unionfs.types import NAME_MAX, Kind, Stat
 
 
 class Nodes:
-    """The nodes of one union.
-
-    `linked` finds the node of a file that has several names: by the store's device and
-    inode number of its lower place and of its upper copy.
-    """
+    """The nodes of one union. `gather` reads its layers."""
 
     def __init__(
         self, lowers: Sequence[Layer], upper: UpperLayer | None, workdir: WorkDirectory | None
@@ -35,10 +31,9 @@ class Nodes:
         self._upper = upper
         self._workdir = workdir
         self._numbers = InodeNumbers()
-        self._hard_links: dict[int, Mapping[int, Sequence[bytes]]] = {}
-        self._linked: WeakValueDictionary[tuple[int, int], Node] = WeakValueDictionary()
         self._copies_tell_their_number = upper is None or Feature.ORIGIN in upper.dialect.features
         self.gather = Gatherer(lowers, upper)
+        self._links = HardLinks(self.gather)
         self._devices = self._register_devices()
         self.root = self._make_root()
 
@@ -233,33 +228,20 @@ class Nodes:
 
     def _linked_lower(self, entry: Entry, place: Place, stat: Stat) -> Node:
         """A lower file with several names: whoever knew it first, or its copy, is the one node."""
-        node = self._linked.get((stat.dev, stat.ino))
+        node = self._links.node(stat)
         if node is None:
             node = self._from_index(entry, place, stat)
         if node is None:
             node = self._from_lower(place, stat)
-            node.extra_links = -self._hidden_links(place, stat)
+            node.extra_links = -self._links.hidden(place, stat)
             node.stat = stat.numbered(node.ino)._replace(nlink=stat.nlink + node.extra_links)
-        self._linked[stat.dev, stat.ino] = node
+        self._links.remember(stat, node)
         return node
-
-    def _hidden_links(self, place: Place, stat: Stat) -> int:
-        """How many names of a lower file the layers above hide. What an upper hid, it has written down."""
-        if place.layer == 0:
-            return 0
-        names = self._names_in(place.layer, stat.ino)
-        return sum(self.gather.shown_at(path) != Place(place.layer, path) for path in names)
-
-    def _names_in(self, layer: int, ino: int) -> Sequence[bytes]:
-        """All names that a lower layer has for a file with several."""
-        if layer not in self._hard_links:
-            self._hard_links[layer] = self._lowers[layer].store.hard_links()
-        return self._hard_links[layer].get(ino, ())
 
     def lower_names(self, node: Node) -> Iterator[bytes]:
         """The paths under which a lower file with several names is to be seen where its layer has it."""
         place = node.lowers[0]
-        for path in self._names_in(place.layer, self.lower_stat(place).ino):
+        for path in self._links.names(place.layer, self.lower_stat(place).ino):
             if self._at(path) is node:
                 yield path
 
@@ -281,21 +263,21 @@ class Nodes:
             return None
         at = self._workdir.index(handle)
         stat = self._upper.work.stat(at.path)
-        node = self._linked.get((stat.dev, stat.ino))
+        node = self._links.node(stat)
         if node is None:
             marks = self._upper.dialect.marks(self._upper.work, at.path, stat)
             node = self._from_upper(stat, marks, self._numbers.number(lower.dev, lower.ino))
             if marks.metacopy:
                 node.data = self.gather.data_beneath(marks, UPPER, entry.directory.lowers, entry.name)
         node.aside = at
-        node.extra_links = _extra_links(node.marks, stat, lower)
+        node.extra_links = extra_links(node.marks, stat, lower)
         return node
 
     def _upper_file(self, entry: Entry) -> Node:
         assert self._upper is not None
         path = self.path_of(entry)
         stat = self._upper.store.stat(path)
-        known = self._linked.get((stat.dev, stat.ino)) if stat.nlink > 1 else None
+        known = self._links.node(stat) if stat.nlink > 1 else None
         if known is not None:
             return known
         marks = self.gather.upper_marks(path, stat)
@@ -313,13 +295,13 @@ class Nodes:
         if self._workdir is None or origin is None or not self._workdir.is_indexed(origin.handle):
             return
         node.aside = self._workdir.index(origin.handle)
-        node.extra_links = _extra_links(node.marks, stat, stat)
+        node.extra_links = extra_links(node.marks, stat, stat)
 
     def _from_upper(self, stat: Stat, marks: Marks, ino: int) -> Node:
         node = Node(stat.kind, ino, upper=True)
         node.marks = marks
         if stat.nlink > 1:
-            self._linked[stat.dev, stat.ino] = node
+            self._links.remember(stat, node)
         return node
 
     def created(self, at: At) -> Node:
@@ -335,7 +317,7 @@ class Nodes:
         """From now on a file in the upper layer is found as this node, whatever its name."""
         store, path, _dialect = self.store_of(node)
         stat = store.stat(path)
-        self._linked[stat.dev, stat.ino] = node
+        self._links.remember(stat, node)
 
     # Numbers
 
@@ -358,14 +340,3 @@ class Nodes:
             if found is not None:
                 return self._numbers.number(*found)
         return self._numbers.number(stat.dev, stat.ino)
-
-
-def _extra_links(marks: Marks, stat: Stat, lower: Stat) -> int:
-    """What to add to an indexed copy's link count.
-
-    Without a mark, the best guess is that of the lower names one is in the upper layer now;
-    and the link in the index is one too many.
-    """
-    if marks.links is None:
-        return lower.nlink - 2
-    return marks.links.number + (lower.nlink - stat.nlink if marks.links.of_lower else 0)

@@ -80,6 +80,19 @@ def test_a_signal_while_files_are_open_lets_them_be_finished(prepared: Mount, nu
     assert (prepared.upper / "f").read_bytes() == b"lower and more"
 
 
+def test_a_second_signal_waits_for_nobody(prepared: Mount) -> None:
+    prepared.mount()
+    record = records.find(str(prepared.merged))
+    assert record is not None
+    with (prepared.merged / "f").open("wb", 0) as file:
+        os.kill(record.pid, signal.SIGTERM)
+        eventually(lambda: mounted_at(str(prepared.merged)) is None)
+        os.kill(record.pid, signal.SIGTERM)
+        records.wait_until_gone(record)
+        with pytest.raises(OSError, match="not connected"):
+            os.fsync(file.fileno())
+
+
 def test_a_crash_with_files_open_leaves_nothing_behind(prepared: Mount) -> None:
     (prepared.lower / "lower").write_bytes(b"lower")
     prepared.mount()

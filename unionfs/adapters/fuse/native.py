@@ -15,6 +15,8 @@ from unionfs.adapters.fuse.session import MAX_REQUEST, Session
 from unionfs.adapters.options import Options
 from unionfs.core.union import Union
 
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def is_possible() -> bool:
     """Whether there is a /dev/fuse that this process, or fusermount on its behalf, can open."""
@@ -46,10 +48,15 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
 
 
 def _unmount_on_signals(mountpoint: str) -> None:
-    """Unmount from a thread: unmounting may ask the file system, which is served by the one interrupted."""
+    """Unmount from a thread: unmounting may ask the file system, which is served by the one interrupted.
+
+    Files that are open can be finished. A second signal ends the process at once.
+    """
 
     def unmount(signum: int, frame: FrameType | None) -> None:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
         threading.Thread(target=detaching.detach, args=(mountpoint,), kwargs={"lazy": True}).start()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, unmount)
