@@ -70,3 +70,20 @@ def test_without_a_fuse_device_it_says_why(tmp_path: Path) -> None:
     )
     assert "in memory, because mounting failed (no FUSE here" in done.stdout
     assert done.stdout.splitlines()[-1].endswith("the same tree")
+
+
+def test_an_unprivileged_user_sees_it_without_a_complaint() -> None:
+    """With the modules loaded beforehand, for nobody may not be able to read this Python."""
+    program = (
+        "import os, sys, tempfile, unionfs;"
+        "import unionfs.images, unionfs.cli.demo_image, unionfs.cli.tree, unionfs.core.union;"
+        "from unionfs import UnionFS, UnionPath; from unionfs.cli.main import main;"
+        "main(['demo', '--no-mount']);"
+        "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534);"
+        "print('as nobody'); sys.exit(main(['demo', '--no-mount']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.partition("as nobody")[2].endswith("the same tree\n")

@@ -36,6 +36,7 @@ def _hard_link(name: str, existing: str) -> _Content:
 
 
 BASE = [
+    _dir(""),
     _dir("bin"),
     _file("bin/hello", "#!/bin/sh\necho hello\n", 0o755),
     _symlink("bin/hi", "hello"),
