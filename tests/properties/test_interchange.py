@@ -33,12 +33,12 @@ def hand_over(stack: Stack, first: History, second: History, road: str) -> None:
     plain = PlainDirectory()
     stack = tuple(layer._replace(dialect="overlay") for layer in without_idle_whiteouts(stack))
     with mounted(stack, plain, giver), ExitStack() as held:
-        Run(stack, [plain, giver]).all(first)
+        earlier = Run(stack, [plain, giver]).all(first)
         plain.run(Remount())
         giver.unmount()
         held.callback(taker.teardown)
         taker.adopt(giver)
-        Run(stack, [plain, taker]).all(second)
+        Run(stack, [plain, taker], earlier).all(second)
 
 
 @pytest.mark.parametrize("road", ROADS)

@@ -53,10 +53,13 @@ def agree(stack: Stack, history: History, *parties: Party) -> list[Step]:
 
 
 class Run:
-    """A history while it is run by parties that are mounted already, and stay so."""
+    """A history while it is run by parties that are mounted already, and stay so.
 
-    def __init__(self, stack: Stack, parties: Sequence[Party]) -> None:
-        self.steps: list[Step] = []
+    `earlier` are steps that the layers have behind them, whoever took them.
+    """
+
+    def __init__(self, stack: Stack, parties: Sequence[Party], earlier: Sequence[Step] = ()) -> None:
+        self.steps = [*earlier]
         self._stack = stack
         self._parties = parties
         self._names = {party.name for party in parties}
