@@ -73,8 +73,10 @@ class Ours(Mounting):
         return f"unionfs {unionfs.__version__}{library}"
 
     def command(self, stack: Stack) -> list[str]:
-        mount = [sys.executable, "-m", "unionfs.cli", "mount", "--transport", self._transport]
-        return [*mount, "-o", stack.words(), str(stack.mountpoint)]
+        # An installed program has its bytecode; a developer's environment may forbid keeping it.
+        python = ["env", "-u", "PYTHONDONTWRITEBYTECODE", sys.executable]
+        mount = ["-m", "unionfs.cli", "mount", "--transport", self._transport]
+        return [*python, *mount, "-o", stack.words(), str(stack.mountpoint)]
 
 
 class MountProgram(Mounting):

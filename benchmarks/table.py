@@ -31,7 +31,9 @@ def _line(row: Row, peer: str, spread: Spread) -> str:
 
 def _ratio(row: Row, peer: str, to: str) -> str:
     ratio = row.ratio(peer, to)
-    return "" if ratio is None or peer == to else f"{ratio:.2f}"
+    if ratio is None or peer == to:
+        return ""
+    return f"{ratio:.{0 if ratio >= 100 else 2 if ratio >= 0.1 else 4}f}"
 
 
 def _milliseconds(seconds: float) -> str:
