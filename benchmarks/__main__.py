@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import benchmarks.workloads  # noqa: F401 - fills ALL
@@ -40,12 +41,17 @@ def main() -> int:
     if args.list:
         _list([*PEERS, *args.mount_program], workloads)
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is mounted is unmounted
+    signal.signal(signal.SIGTERM, _stop)
     try:
         with scratch(args.directory) as place:
             return _run(args, peers, workloads, place)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """End as an error does, so that what is mounted is unmounted."""
+    sys.exit(f"ended by {signal.Signals(signum).name}")
 
 
 def _parser() -> argparse.ArgumentParser:
