@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from contextlib import suppress
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import Dialect
@@ -28,7 +28,7 @@ FORMS: dict[str, Dialect] = {
 }
 
 
-_NUMBERS = count()
+FIRST_WHITEOUT = b"first whiteout"
 
 
 def memory_upper(dialect: Dialect) -> UpperLayer:
@@ -38,9 +38,11 @@ def memory_upper(dialect: Dialect) -> UpperLayer:
 
 def run(layer: UpperLayer, steps: Steps) -> None:
     """Run steps and stop, as a daemon that is killed after them: nothing is undone."""
-    build = Build(layer, WhiteoutDevice(layer.work, b"whiteout-%d" % next(_NUMBERS)))
+    build = Build(layer, WhiteoutDevice(layer.work, FIRST_WHITEOUT))
     for step in steps:
         build.run((step,))
+    with suppress(FileNotFoundError):
+        layer.work.unlink(FIRST_WHITEOUT)
 
 
 def all_steps(plan: Plan) -> Steps:
