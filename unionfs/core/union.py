@@ -151,31 +151,37 @@ class Union:
             self._need_upper()
         return files.open_node(self._state, node, access)
 
-    def create(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
+    def create(
+        self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0
+    ) -> tuple[Node, Handle]:
         """Make a regular file and open it for reading and writing. EEXIST, also for what is no file."""
         with self._lock:
-            node, file = create.make_locked(self._state, parent, name, _s.S_IFREG | _s.S_IMODE(mode), owner)
+            mode = _s.S_IFREG | _s.S_IMODE(mode)
+            node, file = create.make_locked(self._state, parent, name, mode, umask, owner)
             return node, files.open_made_locked(self._state, node, file)
 
-    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
+    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT, umask: int = 0) -> tuple[Node, Handle]:
         """Make a regular file without a name and open it (open(2), O_TMPFILE); `link` can give it one."""
         self._need_upper()
         with self._lock:
-            node, file = create.make_unnamed_locked(self._state, parent, _s.S_IMODE(mode), owner)
+            node, file = create.make_unnamed_locked(self._state, parent, _s.S_IMODE(mode), umask, owner)
             return node, files.open_unnamed_locked(self._state, node, file)
 
-    # Making and removing
+    # Making and removing. A default ACL of the directory takes the place of the umask (acl(5)).
 
-    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> Node:
+    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0) -> Node:
         """Make a directory. EEXIST."""
         with self._lock:
-            return create.make_locked(self._state, parent, name, _s.S_IFDIR | _s.S_IMODE(mode), owner)[0]
+            mode = _s.S_IFDIR | _s.S_IMODE(mode)
+            return create.make_locked(self._state, parent, name, mode, umask, owner)[0]
 
-    def mknod(self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT) -> Node:
+    def mknod(
+        self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT, umask: int = 0
+    ) -> Node:
         """Make a regular file, device, fifo or socket. EEXIST; EPERM for a device that is a mark."""
         with self._lock:
             mode = create.mode_of_node(mode)
-            node, file = create.make_locked(self._state, parent, name, mode, owner, rdev=rdev)
+            node, file = create.make_locked(self._state, parent, name, mode, umask, owner, rdev=rdev)
             if file is not None:
                 file.close()
             return node
@@ -184,7 +190,7 @@ class Union:
         """Make a symbolic link. EEXIST."""
         with self._lock:
             mode = _s.S_IFLNK | 0o777
-            return create.make_locked(self._state, parent, name, mode, owner, target=target)[0]
+            return create.make_locked(self._state, parent, name, mode, 0, owner, target=target)[0]
 
     def link(self, node: Node, parent: Node, name: bytes) -> None:
         """One more name for a file; no data is copied. EEXIST, EPERM for a directory."""

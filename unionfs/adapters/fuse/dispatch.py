@@ -125,12 +125,13 @@ class Dispatcher:
 
     def _mkdir(self, request: Request, mode: int, umask: int, name: bytes) -> bytes:
         parent = self._ids[request.nodeid]
-        return self._entry(self._union.mkdir(parent, _checked(name), _s.S_IMODE(mode), _owner(request)))
+        node = self._union.mkdir(parent, _checked(name), _s.S_IMODE(mode), _owner(request), umask)
+        return self._entry(node)
 
     def _mknod(self, request: Request, mode: int, rdev: int, umask: int, name: bytes) -> bytes:
         parent = self._ids[request.nodeid]
         device = protocol.decode_device(rdev)
-        node = self._union.mknod(parent, _checked(name), mode & _MODE, device, _owner(request))
+        node = self._union.mknod(parent, _checked(name), mode & _MODE, device, _owner(request), umask)
         return self._entry(node)
 
     def _symlink(self, request: Request, name: bytes, target: bytes) -> bytes:
@@ -196,7 +197,10 @@ class Dispatcher:
     def _setxattr(self, request: Request, name: bytes, value: bytes, flags: int, ext_flags: int) -> bytes:
         if flags & ~_XATTR_FLAGS:
             raise error(errno.EINVAL)
-        self._union.setxattr(self._ids[request.nodeid], name, value, XattrFlags(flags))
+        node = self._ids[request.nodeid]
+        self._union.setxattr(node, name, value, XattrFlags(flags))
+        if ext_flags & protocol.SETXATTR_ACL_KILL_SGID:
+            self._set_mode(node, self._union.getattr(node).mode & ~_s.S_ISGID)
         return b""
 
     def _removexattr(self, request: Request, name: bytes) -> bytes:
@@ -224,7 +228,7 @@ class Dispatcher:
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
     ) -> bytes:
         node, handle = self._union.create(
-            self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request)
+            self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request), umask
         )
         return self._made(node, handle, flags)
 
@@ -232,7 +236,7 @@ class Dispatcher:
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
     ) -> bytes:
         parent = self._ids[request.nodeid]
-        node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request))
+        node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request), umask)
         return self._made(node, handle, flags)
 
     def _read(self, request: Request, fh: int, offset: int, size: int) -> bytes:
@@ -262,8 +266,11 @@ class Dispatcher:
             kept &= ~_s.S_ISGID
         if kept == mode:
             return False
-        self._union.setattr(node, Changes(mode=_s.S_IMODE(kept)))
+        self._set_mode(node, kept)
         return True
+
+    def _set_mode(self, node: Node, mode: int) -> None:
+        self._union.setattr(node, Changes(mode=_s.S_IMODE(mode)))
 
     def _release(self, request: Request, fh: int) -> bytes:
         self._files.release(fh)

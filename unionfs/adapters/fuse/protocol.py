@@ -86,6 +86,7 @@ class InitFlags(IntFlag):
     ATOMIC_O_TRUNC = 1 << 3
     EXPORT_SUPPORT = 1 << 4
     BIG_WRITES = 1 << 5
+    DONT_MASK = 1 << 6
     DO_READDIRPLUS = 1 << 13
     READDIRPLUS_AUTO = 1 << 14
     ASYNC_DIO = 1 << 15
@@ -129,6 +130,7 @@ class SetattrValid(IntFlag):
 WRITE_KILL_SUIDGID = 1 << 2
 OPEN_KILL_SUIDGID = 1 << 0
 FSYNC_FDATASYNC = 1 << 0
+SETXATTR_ACL_KILL_SGID = 1 << 0
 
 _WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET)
 

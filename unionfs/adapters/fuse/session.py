@@ -27,9 +27,11 @@ _WANTED = (
     InitFlags.ASYNC_READ
     | InitFlags.ATOMIC_O_TRUNC
     | InitFlags.BIG_WRITES
+    | InitFlags.DONT_MASK
     | InitFlags.DO_READDIRPLUS
     | InitFlags.ASYNC_DIO
     | InitFlags.PARALLEL_DIROPS
+    | InitFlags.POSIX_ACL
     | InitFlags.MAX_PAGES
     | InitFlags.CACHE_SYMLINKS
     | InitFlags.NO_OPEN_SUPPORT
