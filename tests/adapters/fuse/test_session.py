@@ -80,6 +80,12 @@ def test_ready_is_said_once_the_kernel_has_been_answered() -> None:
     assert said == [1]
 
 
+def test_the_umask_is_applied_by_us(kernel: Kernel) -> None:
+    made = kernel.ask(Opcode.MKDIR, struct.pack("=II", 0o777, 0o027) + b"made\0")
+    (mode,) = struct.unpack_from("=I", made.body, 40 + 60)
+    assert mode == stat.S_IFDIR | 0o750
+
+
 # Refusals
 
 
