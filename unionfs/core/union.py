@@ -240,6 +240,7 @@ class Union:
 
     def close(self) -> None:
         """Make everything last, and close the stores."""
+        self._state.tidy_up()
         self.sync()
         if self.upper:
             self.upper.store.close()
