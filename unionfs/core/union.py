@@ -25,6 +25,9 @@ from unionfs.types import Access, Kind, Owner, RenameFlags, Stat, StatFs, XattrF
 
 _ROOT = Owner(0, 0)
 
+_NEAR = 16
+"""Entries of a directory."""
+
 
 class Union:
     """Any number of read-only layers, top-most first, and at most one writable layer above them.
@@ -89,6 +92,15 @@ class Union:
         """The entries behind `cookie`, each looked up, while `fits` says that there is room for the name."""
         with self._lock:
             return list(listed(self._nodes, node, cookie, fits))
+
+    def following(self, directory: Node) -> Node | None:
+        """The directory that is listed behind this one where both are; None where none is near."""
+        with self._lock:
+            if directory is self.root or not directory.names:
+                return None
+            entry = directory.names[0]
+            behind = self._nodes.table(entry.directory).after(entry.cookie, _NEAR)
+            return next((other.node for other in behind if other.kind is Kind.DIR), None)
 
     def layer_of(self, node: Node) -> Layer | UpperLayer:
         """The layer that the node's attributes come from."""

@@ -15,6 +15,7 @@ from contextlib import closing
 from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
+from unionfs.adapters.fuse.foresight import Foresight
 from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
@@ -52,6 +53,7 @@ class Dispatcher:
         self._union = union
         self._lifetimes = lifetimes
         self._ids = NodeIds(union)
+        self._foresight = Foresight(union)
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
@@ -77,6 +79,10 @@ class Dispatcher:
             except BlockingIOError as failure:
                 raise WouldWaitError from failure
         return self.answer(request)
+
+    def use_time(self) -> bool:
+        """Do what can be done before the next request, for some milliseconds; False if that is nothing."""
+        return self._foresight.use_time()
 
     def may_block(self, request: Request) -> bool:
         """Whether answering may take long: data to copy up, or to put on stable storage."""
@@ -328,6 +334,8 @@ class Dispatcher:
 
     def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
+        if cookie == 0:
+            self._foresight.listing(directory)
         room = _Room(size)
         reply = [
             protocol.NO_ENTRY + protocol.dirent(dot.name, dot.ino, dot.cookie, dot.kind)
