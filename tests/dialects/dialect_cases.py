@@ -9,6 +9,7 @@ from unionfs.core.dialect import Dialect
 from unionfs.core.layer import UpperLayer
 from unionfs.core.steps import Plan, Steps
 from unionfs.dialects.aufs import AufsDialect
+from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect, Whiteouts
 from unionfs.layers.memory import MemoryStore
 
@@ -16,6 +17,7 @@ DEVICE = OverlayDialect(TRUSTED)
 BY_HAND = OverlayDialect(TRUSTED, rename_whiteout=False)
 XATTR = OverlayDialect(USER, Whiteouts.XATTR)
 AUFS = AufsDialect()
+MIXED = MixedDialect(DEVICE)
 
 FORMS: dict[str, Dialect] = {
     "trusted": DEVICE,
@@ -23,6 +25,7 @@ FORMS: dict[str, Dialect] = {
     "by hand": BY_HAND,
     "xattr": XATTR,
     "aufs": AUFS,
+    "mixed": MIXED,
 }
 
 

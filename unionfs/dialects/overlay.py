@@ -224,9 +224,13 @@ class OverlayDialect:
 
     def hide(self, path: bytes, temp: At) -> Plan:
         """One step that shows. The directory must not be opaque: there nothing is left to hide."""
-        place = upper(path)
         if self.whiteouts is Whiteouts.DEVICE:
-            return Plan(commit=self._whiteout(place))
+            return Plan(commit=self._whiteout(upper(path)))
+        return self.lay(path, temp)
+
+    def lay(self, path: bytes, temp: At) -> Plan:
+        """A whiteout for `path`, where the upper layer may hold one already."""
+        place = upper(path)
         return Plan(build=self._announce(place) + self._whiteout(temp), commit=(Move(temp, place),))
 
     def move(

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from unionfs.errors import UnionError
 
 PATH = "/dev/fuse"
+_SELINUX = "/sys/fs/selinux"
 
 _SETS = {
     "ro": 1,
@@ -36,14 +37,26 @@ _HELPERS = ("fusermount3", "fusermount")
 
 
 def mount(
-    mountpoint: str, *, source: str, subtype: str, words: Sequence[str], read_only: bool, allow_other: bool
+    mountpoint: str,
+    *,
+    source: str,
+    subtype: str,
+    words: Sequence[str],
+    read_only: bool,
+    allow_other: bool,
+    context: str | None = None,
 ) -> int:
     """Mount on `mountpoint`; the descriptor that speaks for the mount. `UnionError` says why it failed.
 
     `words` are those that mount(2) itself understands, such as ``nodev``; the last of a pair wins.
+    `context` is what SELinux labels everything with, where the kernel has it.
     """
     words = [*(["ro"] if read_only else []), *words]
     shared = ["default_permissions", *(["allow_other"] if allow_other else [])]
+    if context is not None:
+        if not os.path.isdir(_SELINUX):
+            raise UnionError(f"context={context}: there is no SELinux here")
+        shared.append(f'context="{context}"')
     if os.geteuid() == 0:
         return _mount_directly(mountpoint, source, subtype, shared, _flags(words))
     names = [f"fsname={_escaped(source)}", f"subtype={subtype}"]

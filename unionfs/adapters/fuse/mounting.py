@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -45,7 +46,9 @@ def mount(
         with records.published(record), opened as union:
             serve_union(union, mountpoint, options, ready)
 
-    if foreground:
+    if options.debug:
+        logging.getLogger().setLevel(logging.DEBUG)
+    if foreground or options.debug:
         daemon.in_foreground(serve)
     else:
         daemon.in_background(serve, records.runtime_directory())

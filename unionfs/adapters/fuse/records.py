@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
 from unionfs.adapters.options import Options
+from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
 
@@ -125,4 +126,5 @@ def _parse(text: bytes) -> Record:
     fields = json.loads(text)
     words = fields.pop("options")
     sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
-    return Record(options=Options(**words | sequences), **fields)
+    ranges = {name: tuple(Range(*range) for range in words[name]) for name in ("uids", "gids")}
+    return Record(options=Options(**words | sequences | ranges), **fields)
