@@ -12,7 +12,6 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 from unionfs.adapters.mapped import MappedUnion
@@ -29,7 +28,6 @@ from unionfs.dialects.overlay import OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
 from unionfs.layers.host import HostStore, VolatileStore
 from unionfs.layers.host.probe import Abilities, probe
-from unionfs.layers.memory import MemoryStore
 
 _KEPT_IN_WORK = {"work", "index"}
 """What overlayfs, and we, leave behind in a work directory."""
@@ -86,6 +84,8 @@ def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = 
 @contextmanager
 def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
     """The union as it is at the moment, to look at: nothing is written, another may have it mounted."""
+    from unionfs.layers.memory import MemoryStore
+
     upper = None
     if options.upper is not None:
         store = _store("upperdir", options.upper)
@@ -134,11 +134,11 @@ def _upper_dialect(options: Options, path: str) -> Dialect:
 def _fitted(dialect: _D, abilities: Abilities) -> _D:
     """The dialect in the form that can be written here."""
     if isinstance(dialect, MixedDialect):
-        return replace(dialect, overlay=_fitted(dialect.overlay, abilities))
+        return dialect._replace(overlay=_fitted(dialect.overlay, abilities))
     if not isinstance(dialect, OverlayDialect):
         return dialect
     whiteouts = Whiteouts.DEVICE if abilities.whiteout_devices else Whiteouts.XATTR
-    return replace(dialect, whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
+    return dialect._replace(whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
 
 
 def _abilities(work: str) -> Abilities:

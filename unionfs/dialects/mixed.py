@@ -8,7 +8,7 @@ layer of an image may be mounted as an upper one to be compared with what is ben
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from unionfs.core.dialect import Feature, Listing, Marks, Occupant
 from unionfs.core.steps import At, Discard, Move, Plan, Steps, Tree
@@ -20,8 +20,7 @@ from unionfs.types import Kind, RenameFlags, Stat
 _AUFS = AufsDialect()
 
 
-@dataclass(frozen=True, slots=True)
-class MixedDialect:
+class MixedDialect(NamedTuple):
     """Reads both forms and writes `overlay`'s; what both give a meaning cannot be made by users."""
 
     overlay: OverlayDialect

@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import re
 import stat as _s
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Listing, Marks, Occupant, Origin
 from unionfs.core.node import join
@@ -73,8 +73,7 @@ class Whiteouts(Enum):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayDialect:
+class OverlayDialect(NamedTuple):
     """Marks as the kernel's overlayfs writes them.
 
     `prefix` is `TRUSTED` or `USER`. `rename_whiteout` says that the file system of the

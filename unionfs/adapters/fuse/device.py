@@ -1,18 +1,13 @@
 """/dev/fuse: mounting on it, and reading and writing it.
 
-Root, also of a user namespace, mounts with mount(2). Everybody else asks fusermount3,
-which is set-user-ID, and gets the descriptor over a Unix socket.
+Root, also of a user namespace, mounts with mount(2). Everybody else asks fusermount3.
 """
 
 from __future__ import annotations
 
-import array
 import ctypes
 import errno
 import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Sequence
 
 from unionfs.errors import UnionError
@@ -32,8 +27,6 @@ _SETS = {
 """mount(2)'s flags by their option words."""
 
 _CLEARS = {"rw": 1, "suid": 2, "dev": 4, "exec": 8, "async": 16, "atime": 1024}
-
-_HELPERS = ("fusermount3", "fusermount")
 
 
 def mount(
@@ -59,8 +52,10 @@ def mount(
         shared.append(f'context="{context}"')
     if os.geteuid() == 0:
         return _mount_directly(mountpoint, source, subtype, shared, _flags(words))
-    names = [f"fsname={_escaped(source)}", f"subtype={subtype}"]
-    return _mount_by_helper(mountpoint, [*shared, *names, *words])
+    from unionfs.adapters.fuse import fusermount
+
+    names = [f"fsname={fusermount.escaped(source)}", f"subtype={subtype}"]
+    return fusermount.mount(mountpoint, [*shared, *names, *words])
 
 
 def _flags(words: Sequence[str]) -> int:
@@ -87,42 +82,6 @@ def _mount_directly(mountpoint: str, source: str, subtype: str, shared: Sequence
         os.close(fd)
         raise UnionError(f"{mountpoint}: {os.strerror(ctypes.get_errno())}")
     return fd
-
-
-def _mount_by_helper(mountpoint: str, words: Sequence[str]) -> int:
-    helper = next(filter(None, map(shutil.which, _HELPERS)), None)
-    if helper is None:
-        raise UnionError(f"{mountpoint}: {' or '.join(_HELPERS)} is needed to mount without privileges")
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        done = subprocess.run(
-            [helper, "-o", ",".join(words), "--", mountpoint],
-            env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-            pass_fds=[theirs.fileno()],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UnionError(done.stderr.strip() or f"{helper} failed")
-        return _received(ours)
-
-
-def _received(connection: socket.socket) -> int:
-    """The one descriptor that comes over a Unix socket (unix(7), SCM_RIGHTS)."""
-    room = array.array("i", [0])
-    _, messages, _, _ = connection.recvmsg(1, socket.CMSG_LEN(room.itemsize))
-    for level, kind, data in messages:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            room.frombytes(data[: room.itemsize])
-            os.set_inheritable(room[1], False)
-            return room[1]
-    raise UnionError("fusermount handed nothing over")
-
-
-def _escaped(text: str) -> str:
-    """fusermount splits its options at commas that no backslash protects."""
-    return text.replace("\\", "\\\\").replace(",", "\\,")
 
 
 class Device:
