@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
 from unionfs.adapters.options import Options
@@ -46,11 +46,19 @@ def runtime_directory() -> str:
 def _runtime_paths() -> Iterator[str]:
     """In order of preference; root of a user namespace cannot write to ``/run``."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    if base:
+    if base and _may_be_ours(base):
         yield os.path.join(base, "unionfs")
     if os.geteuid() == 0:
         yield "/run/unionfs"
     yield f"/tmp/unionfs-{_outer_uid()}"
+
+
+def _may_be_ours(path: str) -> bool:
+    """Not so where sudo(8) has kept another user's environment."""
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
 
 
 def _outer_uid() -> int:
@@ -156,7 +164,12 @@ def _is_locked(fd: int) -> bool:
 
 def _parse(text: bytes) -> Record:
     fields = json.loads(text)
-    words = fields.pop("options")
-    sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
-    ranges = {name: tuple(Range(*range) for range in words[name]) for name in ("uids", "gids")}
-    return Record(options=Options(**words | sequences | ranges), **fields)
+    return Record(options=_options(fields.pop("options")), **fields)
+
+
+def _options(words: dict[str, Any]) -> Options:
+    """What is not known is left out: the daemon may be of another version."""
+    known = {name: words[name] for name in Options._fields if name in words}
+    sequences = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+    ranges = {name: tuple(Range(*range) for range in known.get(name, ())) for name in ("uids", "gids")}
+    return Options(**known | sequences | ranges)
