@@ -55,7 +55,7 @@ def _xattrs(path: Path) -> dict[str, bytes]:
 
 
 def entries(layout: Path) -> list[set[tuple[object, ...]]]:
-    """The entries of each layer, from the lowest up, whiteouts left out: clients say those in several ways."""
+    """The entries of each layer, from the lowest up, but for whiteouts, which clients say in several ways."""
     manifest = _blob(layout, json.loads((layout / "index.json").read_bytes())["manifests"][0])
     return [_entries(layout, layer["digest"]) for layer in manifest["layers"]]
 

@@ -1,4 +1,4 @@
-"""buildah with fuse-unionfs as its mount program: its commits are those that it makes over the kernel's overlayfs.
+"""buildah with fuse-unionfs as its mount program commits what it does over the kernel's overlayfs.
 
 One thing is the client's own: over any mount program it finds changes by comparing two
 mounts with lstat(2), which does not tell that a file has got a second name. So a hard
