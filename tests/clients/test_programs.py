@@ -69,7 +69,7 @@ def test_rsync_with_everything_both_ways(box: Box) -> None:
     rsync -aHAXn -i --delete merged/tree/ merged/back/; rsync -aHAXn -i --delete merged/tree/ out/
     umount_union merged
     """
-    assert run(box, script) == (" 1 .d..t......\n 1 >f+++++++++\n 1 >f.st......\n 1 hf.st......\n")
+    assert run(box, script) == (" 2 .d..t......\n 1 >f+++++++++\n 1 >f.st......\n 1 hf.st......\n")
 
 
 @pytest.mark.programs("setfattr", "setfacl")
@@ -79,7 +79,8 @@ def test_tar_and_cp_keep_everything(box: Box) -> None:
     MOUNT
     plain=exthdr.name=x,delete=atime,delete=ctime
     list() {{ tar --sort=name --xattrs --acls --pax-option=$plain -c -C $1 . | sha256sum; }}
-    mkdir merged/out; tar --xattrs --acls -c -C merged/tree . | tar --xattrs --xattrs-include='*' --acls -xp -C merged/out
+    mkdir merged/out
+    tar --xattrs --acls -c -C merged/tree . | tar --xattrs-include='*' --acls -xp -C merged/out
     cp -a --reflink=auto merged/tree merged/copy; cp -a --reflink=auto lower/tree merged/copied-in
     cp -a --reflink=auto --sparse=auto merged/tree copied-out
     for tree in lower/tree merged/tree merged/out merged/copy merged/copied-in copied-out; do
@@ -97,7 +98,7 @@ echo text > file; ln file link; ln -s nowhere sym; mkfifo fifo; truncate -s 3M s
 head -c 2500000 /dev/urandom > big; mknod null c 1 3; chown 12:34 file; chmod 4755 big; chmod 1777 dir
 setfattr -n user.note -v text file; setfattr -n trusted.secret -v s dir; setfacl -m u:7:rw,g:8:r file
 setfacl -d -m u:7:rwx dir; touch -d '1999-12-31 23:59:59.123456789' file dir/sub
-echo > "$(printf 'odd\\377\\nname')"
+echo > "$(printf 'odd\\377\\nname')"; touch -d 2000-01-01 .
 cd - > /dev/null
 """
 

@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _as_command(arguments: Sequence[str]) -> Sequence[str]:
-    """mount(8) for the type ``fuse.unionfs``: mount.fuse3(8) says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
-    if len(arguments) == 4 and arguments[2] == "-o" and not {"mount", "-o"} & {*arguments[:2]}:
+    """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] != "mount":
         return ["mount", *arguments]
     return arguments
 
