@@ -11,9 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from unionfs import __version__
 from unionfs.errors import UnionError
+
+_WIDTH = 80
+"""Of the help, in characters. To find out the terminal's argparse would load shutil at every start."""
 
 _LAYERS = "dialect=mixed"
 """podman and buildah unpack images with AuFS's whiteouts, wherever in the tree."""
@@ -22,11 +26,14 @@ _LAYERS = "dialect=mixed"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
     parser = _parser()
-    args = parser.parse_intermixed_args(arguments)
-    if len(args.places) > 2:
-        parser.error(f"one TARGET is needed, not {len(args.places)}: {' '.join(args.places)}")
+    args, rest = parser.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    places = [*args.places, *rest]  # argparse takes those together that no option parts
+    if not 1 <= len(places) <= 2:
+        parser.error(f"one TARGET is needed, not {len(places)}: {' '.join(places)}")
     try:
-        _mount(args.places[-1], args.words, foreground=args.foreground)
+        _mount(places[-1], args.words, foreground=args.foreground)
     except (UnionError, OSError) as failure:
         print(f"fuse-unionfs: {failure}", file=sys.stderr)
         return 1
@@ -44,11 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fuse-unionfs",
         usage="%(prog)s [-f] [-d] [-o OPTIONS] [SOURCE] TARGET",
+        formatter_class=partial(argparse.HelpFormatter, width=_WIDTH),
         description="Mount a union of directories, in place of fuse-overlayfs; return once it answers.",
     )
     parser.add_argument(
         "places",
-        nargs="+",
+        nargs="*",
         metavar="TARGET",
         help="where to mount; a source, as mount(8) has it, means nothing",
     )
