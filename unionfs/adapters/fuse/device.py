@@ -10,6 +10,7 @@ import errno
 import os
 from collections.abc import Sequence
 
+from unionfs.adapters.fuse.arrival import Arrival
 from unionfs.errors import UnionError
 
 PATH = "/dev/fuse"
@@ -88,9 +89,11 @@ class Device:
     """The kernel's side of a mount: one request a read, one reply a write."""
 
     def __init__(self, fd: int, max_request: int) -> None:
+        os.set_blocking(fd, False)
         self._fd = fd
         self._buffer = bytearray(max_request)
         self._view = memoryview(self._buffer)
+        self._arrival = Arrival(fd)
 
     @property
     def descriptor(self) -> int:
@@ -101,13 +104,16 @@ class Device:
         while True:
             try:
                 size = os.readv(self._fd, [self._buffer])
+            except BlockingIOError:
+                self._arrival.wait()
             except OSError as failure:
-                if failure.errno in _AGAIN:
-                    continue
                 if failure.errno in _GONE:
                     return None
-                raise
-            return self._view[:size]
+                if failure.errno not in _AGAIN:
+                    raise
+            else:
+                self._arrival.came()
+                return self._view[:size]
 
     def send(self, *parts: bytes) -> None:
         """Answer a request. One that was interrupted meanwhile has nobody left to hear it."""
@@ -124,7 +130,7 @@ class Device:
         os.close(self._fd)
 
 
-_AGAIN = (errno.ENOENT, errno.EINTR, errno.EAGAIN)
+_AGAIN = (errno.ENOENT, errno.EINTR)
 """ENOENT: the request was interrupted before it could be read."""
 
 _GONE = (errno.ENODEV, errno.ECONNABORTED, errno.EBADF)
