@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unionfs.adapters.ownership import Ownership
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
+from unionfs.core.readdir import Listed
 from unionfs.core.union import Union
 from unionfs.types import Owner, Stat
 
@@ -28,6 +29,15 @@ class MappedUnion(Union):
 
     def getattr(self, node: Node) -> Stat:
         return self._ownership.shown(super().getattr(node))
+
+    def readdirplus(self, node: Node, cookie: int, fits: Callable[[bytes], bool]) -> list[Listed]:
+        return [self._shown(entry) for entry in super().readdirplus(node, cookie, fits)]
+
+    def _shown(self, entry: Listed) -> Listed:
+        if entry.found is None:
+            return entry
+        node, stat = entry.found
+        return entry._replace(found=(node, self._ownership.shown(stat)))
 
     def setattr(self, node: Node, changes: Changes) -> Stat:
         """As `Union.setattr`; EINVAL for an owner who is not mapped."""

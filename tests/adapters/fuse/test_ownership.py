@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mounts import Mount
 
+from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.ownership import OVERFLOW, Ids, Ownership, Range, parse_ranges
 from unionfs.core.attrs import Changes
+from unionfs.core.union import Union
 from unionfs.types import Owner, Stat
 
 IDS = st.integers(0, 2**32 - 2)
@@ -77,6 +80,18 @@ def test_users_and_groups_are_translated_apart() -> None:
     assert ownership.stored(Owner(101, 502)) == Owner(1, 2)
     assert ownership.given(Changes(mode=0o600, uid=103)) == Changes(mode=0o600, uid=3)
     assert ownership.given(Changes(gid=504)) == Changes(gid=4)
+
+
+def test_whatever_tells_or_takes_owners_is_mapped() -> None:
+    """An operation that a union learns must not go by the mapping."""
+    owners = re.compile(r"\b(Stat|Owner|Changes|Listed)\b")
+    concerned = {
+        name
+        for name, member in vars(Union).items()
+        if not name.startswith("_") and owners.search(str(getattr(member, "__annotations__", "")))
+    }
+    assert {"getattr", "setattr", "create", "readdirplus"} <= concerned
+    assert concerned <= vars(MappedUnion).keys()
 
 
 # On a mount
