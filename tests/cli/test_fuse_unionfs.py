@@ -150,6 +150,19 @@ def test_layers_are_marked_in_both_forms(here: Path) -> None:
     assert os.listdir(merged) == ["f"]
 
 
+def test_directories_over_whiteouts_leave_nothing_in_the_work_directory(here: Path) -> None:
+    for name in ("one", "two"):
+        (here / "A" / name).touch()
+    assert fuse_unionfs("-o", LAYERS, "M", cwd=here).returncode == 0
+    for name in ("one", "two"):
+        (here / "M" / name).unlink()
+    left = os.listdir(here / "W/work")
+    (here / "M/one").mkdir()
+    (here / "M/one").rename(here / "M/two")
+    assert sorted(os.listdir(here / "M")) == ["f", "two"]
+    assert os.listdir(here / "W/work") == left
+
+
 def test_a_name_that_would_be_a_mark_is_refused(here: Path) -> None:
     assert fuse_unionfs("-o", LAYERS, "M", cwd=here).returncode == 0
     with pytest.raises(PermissionError):

@@ -83,5 +83,6 @@ class MixedDialect(NamedTuple):
         if onto is not Occupant.WHITEOUT or target.tree is Tree.WORK:
             return move
         if any(isinstance(step, Move) and step.flags is RenameFlags.EXCHANGE for step in move.commit):
-            move = self.overlay.lay(target.path, temp) + move
+            # rename(2) does nothing where both are names of the one device that whiteouts share.
+            move = self.overlay.lay(target.path, temp) + move + Plan(tidy=(Discard(temp),))
         return move + Plan(tidy=(Discard(whiteout_at(target.path)),))
