@@ -24,7 +24,7 @@ _COMMANDS = (mount, umount, diff, commit, demo)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
-    args = _parser().parse_args(arguments)
+    args = _parser().parse_args(_as_command(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = args.run(args)
     except BrokenPipeError:
@@ -34,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unionfs {args.command}: {failure}", file=sys.stderr)
         return 1
     return code
+
+
+def _as_command(arguments: Sequence[str]) -> Sequence[str]:
+    """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] != "mount":
+        return ["mount", *arguments]
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
