@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -24,10 +23,10 @@ from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.errors import ImageError, ImageNotFoundError
 from unionfs.images.below import entry_of, read_file
-from unionfs.images.commit import commit
+from unionfs.images.commit import Details, commit
 from unionfs.images.entry import Entry
-from unionfs.images.layer_writer import write_layer
-from unionfs.images.layout import Image, open_image
+from unionfs.images.image import Image, open_image
+from unionfs.images.layer_writer import LayerOptions, write_layer
 from unionfs.images.store import memory_layers
 from unionfs.layers.memory import MemoryStore
 from unionfs.types import Kind, RenameFlags
@@ -195,8 +194,8 @@ def test_commit_and_open_again_changes_nothing(
 
 def layer_of(union: Union, latest: int | None = None) -> list[tarfile.TarInfo]:
     out = io.BytesIO()
-    write_layer(union, out, latest)
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(out.getvalue()))) as archive:
+    write_layer(union, out, LayerOptions(latest))
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
         return archive.getmembers()
 
 
@@ -269,7 +268,7 @@ def test_source_date_epoch(base: Image, layout: LayoutBuilder, monkeypatch: pyte
 def test_the_new_image(base: Image, layout: LayoutBuilder) -> None:
     union = writable(memory_layers(base))
     put(union, b"new", b"")
-    manifest = commit(union, base, f"oci:{layout.root}:new", created_by="a test")
+    manifest = commit(union, base, f"oci:{layout.root}:new", Details(created_by="a test"))
     index = json.loads((layout.root / "index.json").read_bytes())
     tags = [item["annotations"]["org.opencontainers.image.ref.name"] for item in index["manifests"]]
     assert tags == ["base", "new"]
@@ -299,9 +298,7 @@ def test_without_a_base(tmp_path: Path) -> None:
         assert tree(Union(memory_layers(image))) == tree(union)
 
 
-@pytest.mark.parametrize(
-    "destination", ["oci:dir", "oci-archive:file:tag", "dir", f"oci:dir@sha256:{'0' * 64}"]
-)
+@pytest.mark.parametrize("destination", ["dir", f"oci:dir@sha256:{'0' * 64}", "docker-archive:file:@0"])
 def test_destinations_that_are_none(base: Image, destination: str) -> None:
     with pytest.raises(ImageNotFoundError):
         commit(writable([]), base, destination)

@@ -17,7 +17,7 @@ def image_layers(reference: str) -> tuple[str, list[Layer]]:
     """A reference that means the same image from anywhere and at any time, and the image's layers."""
     image, layers = _opened(reference)
     with image:
-        return _pinned(image), layers
+        return str(image.reference.pinned(image.descriptor.digest)), layers
 
 
 @contextmanager
@@ -41,8 +41,3 @@ def _opened(reference: str) -> tuple[Image, list[Layer]]:
     from unionfs import images
 
     return images.open_layers(reference)
-
-
-def _pinned(image: Image) -> str:
-    path = os.path.abspath(image.reference.path)
-    return str(image.reference._replace(path=path, tag=None, digest=image.descriptor.digest))

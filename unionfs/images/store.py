@@ -18,7 +18,7 @@ from pathlib import Path
 
 from unionfs.core.layer import Layer
 from unionfs.dialects.aufs import AufsDialect
-from unionfs.images.layout import Image, ImageLayer, open_image
+from unionfs.images.image import Image, ImageLayer, open_image
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.progress import Progress, silent

@@ -24,6 +24,14 @@ class SkippingSource(Source, Protocol):
     def skip(self, size: int, /) -> int: ...
 
 
+@runtime_checkable
+class CopyingSource(Source, Protocol):
+    """A source that can hand its bytes to a file without their passing through this process."""
+
+    def copy_to(self, fd: int) -> bool:
+        """Write all of the rest to a descriptor; False, and nothing is written, where that cannot be done."""
+
+
 class Sink(Protocol):
     """Where bytes go to; all of them are taken."""
 
@@ -33,6 +41,10 @@ class Sink(Protocol):
 def chunks(source: Source) -> Iterator[bytes]:
     while data := source.read(CHUNK):
         yield data
+
+
+def read_all(source: Source) -> bytes:
+    return b"".join(chunks(source))
 
 
 class HashedSource:

@@ -1,0 +1,45 @@
+"""An image from one form into another, its digests verified on the way."""
+
+from __future__ import annotations
+
+from unionfs.core.union import Union
+from unionfs.images import configuration, dates, squash
+from unionfs.images.assembly import AS_IT_IS, Assembly, Output
+from unionfs.images.documents import Descriptor
+from unionfs.images.image import Image
+from unionfs.images.layer_writer import LayerOptions
+from unionfs.images.progress import Progress, silent
+from unionfs.images.squash import Run
+
+
+def convert(
+    image: Image, destination: str, *, output: Output = AS_IT_IS, progress: Progress = silent
+) -> Descriptor:
+    """Write an image to `destination`, a reference of any form; the manifest's descriptor.
+
+    It keeps its digest where the destination takes it as it is. Raises `ImageError`, or
+    `OSError` where the destination cannot be written; it then has the images that it had.
+    """
+    with Assembly(destination, image, output, progress) as assembly:
+        squash.take_layers(assembly, image)
+        return assembly.finish()
+
+
+def convert_squashed(
+    image: Image,
+    union: Union,
+    run: Run,
+    destination: str,
+    *,
+    output: Output = AS_IT_IS,
+    progress: Progress = silent,
+) -> Descriptor:
+    """`convert`, with a run of layers as one; `union` has the image's layers as its lowest."""
+    created = dates.now()
+    config = configuration.with_history(
+        image.config, squash.history(image.config, len(image.layers), run, created)
+    )
+    options = LayerOptions(dates.source_date_epoch())
+    with Assembly(destination, image, output, progress) as assembly:
+        squash.take_layers(assembly, image, run, union, options)
+        return assembly.finish(config)
