@@ -91,7 +91,7 @@ class Assembly:
         descriptor = layer.descriptor
         if documents.form_of(image.descriptor.media_type) is not self._form:
             descriptor = documents.in_form(descriptor, self._form)
-        if not self._destination.has(descriptor):
+        if not self._destination.has(descriptor, image.reference):
             self._destination.add(descriptor, partial(_open, image, layer, self._progress))
         self._layers.append(WrittenLayer(descriptor, layer.diff_id))
 
@@ -115,7 +115,7 @@ class Assembly:
             file.flush()
             media_type = documents.layer_type(self._form, compression)
             descriptor = Descriptor(media_type, blob.digest(), blob.size)
-            if not self._destination.has(descriptor):
+            if not self._destination.has(descriptor, None):
                 self._destination.add(descriptor, partial(_reopen, file, descriptor, self._progress))
         self._layers.append(WrittenLayer(descriptor, plain.digest()))
 

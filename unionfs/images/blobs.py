@@ -82,8 +82,9 @@ class MadeDocuments:
     def __init__(self) -> None:
         self._data: dict[Digest, bytes] = {}
 
-    def keep(self, media_type: str, data: bytes) -> Descriptor:
-        digest = digest_of(data)
+    def keep(self, media_type: str, data: bytes, digest: Digest | None = None) -> Descriptor:
+        """A document's descriptor; `digest` is its own, where it is known already."""
+        digest = digest or digest_of(data)
         self._data[digest] = data
         return Descriptor(media_type, digest, len(data))
 

@@ -149,7 +149,8 @@ def open_image(
 def _read_image(
     reference: Reference, source: ImageSource, limits: Limits, platform: Platform | None
 ) -> Image:
-    descriptor = _manifest(source, limits, platform)
+    root = source.root()
+    descriptor = _manifest(source, root, limits, platform)
     what = _named(source, "manifest", descriptor)
     manifest = _read_blob(source, descriptor, limits, what)
     config_descriptor, layers = documents.parse_manifest(documents.parse(manifest, what), what)
@@ -162,7 +163,7 @@ def _read_image(
     for layer in layers:
         if documents.layer_compression(layer.media_type) is None:
             raise ImageError(f"{source.name}: layer {layer.digest}: unknown type {layer.media_type!r}")
-    if platform is not None:
+    if platform is not None and descriptor is root:
         _check_platform(config, what, platform)
     pairs = zip(layers, diff_ids, strict=True)
     return Image(
@@ -178,9 +179,10 @@ def _read_image(
     )
 
 
-def _manifest(source: ImageSource, limits: Limits, platform: Platform | None) -> Descriptor:
-    """The descriptor of the manifest that the reference and the platform choose."""
-    chosen = source.root()
+def _manifest(
+    source: ImageSource, chosen: Descriptor, limits: Limits, platform: Platform | None
+) -> Descriptor:
+    """The descriptor of the manifest that what a reference names and the platform choose."""
     for _ in range(_INDEX_DEPTH):
         if chosen.media_type in documents.MANIFEST_TYPES:
             return chosen

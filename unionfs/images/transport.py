@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
+from unionfs.images.reference import Reference
 from unionfs.images.streams import Source
 
 
@@ -90,8 +91,8 @@ class Destination(Protocol):
     def plain(self) -> bool:
         """Whether layers are kept without compression."""
 
-    def has(self, layer: Descriptor) -> bool:
-        """Whether a layer's blob is there already, or could be had without its bytes."""
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
+        """Whether a layer's blob is there already, or can be had without its bytes from `origin`."""
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
         """Write a layer's blob. `DigestError` where it is not the one announced."""

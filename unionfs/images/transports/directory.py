@@ -92,7 +92,7 @@ class DirectoryDestination:
         version = self._root / _VERSION
         return version.is_file() and version.read_bytes().startswith(_VERSION_START)
 
-    def has(self, layer: Descriptor) -> bool:
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         path = self._root / _blob_file(layer.digest)
         return path.is_file() and path.stat().st_size == layer.size
 

@@ -173,7 +173,7 @@ class DockerArchiveDestination:
         self._tags = [reference.tag] if reference.tag else None
         self._archive = ArchiveFile(reference.path)
 
-    def has(self, layer: Descriptor) -> bool:
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         return self._archive.holds(_layer_path(layer))
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:

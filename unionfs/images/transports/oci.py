@@ -132,7 +132,7 @@ class LayoutDestination:
         self._tag = reference.tag
         self._root = Path(reference.path)
 
-    def has(self, layer: Descriptor) -> bool:
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         path = self._path(layer.digest)
         return path.is_file() and path.stat().st_size == layer.size
 

@@ -38,7 +38,7 @@ class ArchiveDestination:
         self._archive = ArchiveFile(reference.path)
         self._archive.add_document(LAYOUT_FILE, LAYOUT)
 
-    def has(self, layer: Descriptor) -> bool:
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         return self._archive.holds(blob_path(layer.digest))
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:

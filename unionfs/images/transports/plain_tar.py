@@ -89,7 +89,7 @@ class TarDestination:
         self._file = self._held.enter_context(whole_files.temporary(self._path.parent))
         self._layers = 0
 
-    def has(self, layer: Descriptor) -> bool:
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         return False
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
