@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from archive_builder import END, LayoutBuilder, directory, file, hardlink, symlink
+from trees import tree, walk
 
 from unionfs.core.attrs import Changes
 from unionfs.core.layer import Layer, UpperLayer
@@ -22,9 +23,7 @@ from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.errors import ImageError, ImageNotFoundError
-from unionfs.images.below import entry_of, read_file
 from unionfs.images.commit import Details, commit
-from unionfs.images.entry import Entry
 from unionfs.images.image import Image, open_image
 from unionfs.images.layer_writer import LayerOptions, write_layer
 from unionfs.images.store import memory_layers
@@ -44,8 +43,6 @@ BASE = (
     + symlink(b"s", b"f")
     + END
 )
-
-Tree = dict[bytes, tuple[Entry, bytes, int]]
 
 
 @pytest.fixture(autouse=True)
@@ -71,28 +68,6 @@ def base(layout: LayoutBuilder) -> Iterator[Image]:
 def writable(lowers: list[Layer]) -> Union:
     store = MemoryStore("upper")
     return Union(lowers, UpperLayer(store, OverlayDialect(TRUSTED), MemoryStore("work", beside=store)))
-
-
-def walk(union: Union, path: bytes) -> Node:
-    node = union.root
-    for name in path.split(b"/") if path else ():
-        node = union.lookup(node, name)
-    return node
-
-
-def tree(union: Union) -> Tree:
-    """Everything that a reader sees, inode numbers left out; link counts of files only."""
-    found: Tree = {}
-    todo = [b""]
-    while todo:
-        path = todo.pop()
-        node = walk(union, path)
-        data = b"".join(read_file(union, node)) if node.kind is Kind.FILE else b""
-        links = 0 if node.is_dir else union.getattr(node).nlink
-        found[path] = (entry_of(union, node, path), data, links)
-        if node.is_dir:
-            todo += [path + b"/" + entry.name if path else entry.name for entry in union.readdir(node)]
-    return found
 
 
 def put(union: Union, path: bytes, data: bytes, mode: int = 0o644) -> Node:
