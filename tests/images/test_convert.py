@@ -47,6 +47,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIONFS_STORE", str(tmp_path / "layout" / "store"))
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> LayoutBuilder:
     made = LayoutBuilder(tmp_path / "layout")
@@ -145,8 +150,7 @@ def test_a_tar_is_an_image_of_one_layer(layout: LayoutBuilder, tmp_path: Path) -
 
 def squashed(layout: LayoutBuilder, run: str, destination: str) -> None:
     with open_image(f"oci:{layout.root}:x") as image:
-        union = Union(memory_layers(image))
-        convert_squashed(image, union, parse_run(run, len(image.layers)), destination)
+        convert_squashed(image, run, destination)
 
 
 RUNS = ["all", "1..2", "2..3", "3..4", "2..4", "1..4", "3..3"]

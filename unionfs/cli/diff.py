@@ -8,9 +8,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from unionfs.cli import Subparsers
+from unionfs.cli.sizes import shown_size
+from unionfs.types import Kind
 
 if TYPE_CHECKING:
     from unionfs.core.diff import Change
+
+
+_SIZE = 9
+"""The column of sizes, in characters."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -20,6 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="List what the upper layer adds (A), changes (C) and removes (D).",
     )
     parser.add_argument("target", metavar="MOUNTPOINT|UPPER")
+    parser.add_argument("-s", "--sizes", action="store_true", help="how large each is, and all together")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: path, change, kind, size"
     )
@@ -29,10 +36,22 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from unionfs.cli.target import inspected
 
+    total = 0
     with inspected(args.target) as (union, _):
         for change in union.diff():
-            _print(_as_json(change) if args.json else b"%s /%s" % (change.letter.encode(), change.path))
+            total += change.size if change.letter != "D" else 0
+            _print(_as_json(change) if args.json else _as_text(change, sizes=args.sizes))
+    if args.sizes and not args.json:
+        _print(f"{shown_size(total):>{_SIZE}} in all".encode())
     return 0
+
+
+def _as_text(change: Change, *, sizes: bool) -> bytes:
+    line = b"%s /%s" % (change.letter.encode(), change.path)
+    if not sizes:
+        return line
+    known = shown_size(change.size) if change.kind is Kind.FILE else ""
+    return f"{known:>{_SIZE}} ".encode() + line
 
 
 def _print(line: bytes) -> None:

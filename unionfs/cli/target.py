@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from unionfs.errors import ConfigError
+
 if TYPE_CHECKING:
+    from unionfs.adapters.mountinfo import MountInfo
+    from unionfs.adapters.options import Options
     from unionfs.core.layer import Layer
     from unionfs.core.union import Union
     from unionfs.images import Image
@@ -21,20 +25,41 @@ def image_layers(reference: str) -> tuple[str, list[Layer]]:
 
 
 @contextmanager
-def inspected(target: str) -> Iterator[tuple[Union, Image | None]]:
+def inspected(
+    target: str, *, base: str | None = None, words: Sequence[str] = ()
+) -> Iterator[tuple[Union, Image | None]]:
     """The union that is mounted on `target`, or has it as its upper, and the image beneath it.
 
-    Where nothing such is mounted, `target` is taken for an upper directory with nothing beneath it.
+    Where nothing such is mounted, `target` is an upper directory that lies on the image
+    `base` and on what the option `words` name, if on anything.
     """
     from unionfs.adapters import stack
-    from unionfs.adapters.fuse import records
-    from unionfs.adapters.options import Options
 
-    record = records.of(target)
-    options = record.options if record else Options(upper=os.path.abspath(target))
-    image, layers = _opened(record.image) if record and record.image else (None, [])
+    options, reference = _described(target, base, words)
+    image, layers = _opened(reference) if reference else (None, [])
     with image or nullcontext(), stack.inspected(options, layers) as union:
         yield union, image
+
+
+def _described(target: str, base: str | None, words: Sequence[str]) -> tuple[Options, str | None]:
+    from unionfs.adapters import options, stack
+    from unionfs.adapters.fuse import records
+    from unionfs.adapters.mountinfo import mounted_at
+
+    record = records.of(target)
+    mounted = mounted_at(os.path.realpath(target))
+    if (record or _is_overlay(mounted)) and (base or words):
+        raise ConfigError(f"{target}: mounted, so --base and -o say nothing")
+    if record:
+        return record.options, record.image
+    if mounted is not None and _is_overlay(mounted):
+        return options.parse([mounted.options]), None
+    return stack.absolute(options.parse(words)._replace(upper=target)), base
+
+
+def _is_overlay(mounted: MountInfo | None) -> bool:
+    """Whether it is a mount of the kernel's overlayfs, which says which layers it has."""
+    return mounted is not None and mounted.type == "overlay"
 
 
 def _opened(reference: str) -> tuple[Image, list[Layer]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from unionfs.core.union import Union
 from unionfs.images import configuration, dates, squash
 from unionfs.images.assembly import AS_IT_IS, Assembly, Output
@@ -9,7 +11,7 @@ from unionfs.images.documents import Descriptor
 from unionfs.images.image import Image
 from unionfs.images.layer_writer import LayerOptions
 from unionfs.images.progress import Progress, silent
-from unionfs.images.squash import Run
+from unionfs.images.store import image_layers
 
 
 def convert(
@@ -27,19 +29,22 @@ def convert(
 
 def convert_squashed(
     image: Image,
-    union: Union,
-    run: Run,
+    squashed: str,
     destination: str,
     *,
     output: Output = AS_IT_IS,
     progress: Progress = silent,
 ) -> Descriptor:
-    """`convert`, with a run of layers as one; `union` has the image's layers as its lowest."""
+    """`convert`, with a run of layers as one; `squashed` names it as `squash.parse_run` reads it."""
+    run = squash.parse_run(squashed, len(image.layers))
     created = dates.now()
     config = configuration.with_history(
         image.config, squash.history(image.config, len(image.layers), run, created)
     )
     options = LayerOptions(dates.source_date_epoch())
-    with Assembly(destination, image, output, progress) as assembly:
+    with (
+        closing(Union(image_layers(image, progress=progress))) as union,
+        Assembly(destination, image, output, progress) as assembly,
+    ):
         squash.take_layers(assembly, image, run, union, options)
         return assembly.finish(config)

@@ -110,8 +110,17 @@ def open_layers(
 
     The layers are unpacked into `store`. The caller closes the image; the layers do not need it.
     """
-    layer_store = LayerStore() if store is None else store
     image = open_image(reference, limits)
+    try:
+        return image, image_layers(image, store, progress)
+    except BaseException:
+        image.close()
+        raise
+
+
+def image_layers(image: Image, store: LayerStore | None = None, progress: Progress = silent) -> list[Layer]:
+    """The layers of an open image, as `open_layers` gives them."""
+    layer_store = LayerStore() if store is None else store
     layers: list[Layer] = []
     try:
         for layer in image.layers:
@@ -120,9 +129,8 @@ def open_layers(
     except BaseException:
         for opened in layers:
             opened.store.close()
-        image.close()
         raise
-    return image, layers
+    return layers
 
 
 def memory_layers(image: Image, progress: Progress = silent) -> list[Layer]:

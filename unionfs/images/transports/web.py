@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from unionfs import __version__
 from unionfs.errors import ImageError
 
 TIMEOUT = 60.0
@@ -163,7 +162,7 @@ class Web:
                 request.method,
                 (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
                 body=request.body,
-                headers={"User-Agent": f"unionfs/{__version__}", **request.headers, **request.private},
+                headers={"User-Agent": "unionfs", **request.headers, **request.private},
             )
             return Answer(self, request.url, connection)
         except BaseException as failure:
