@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from archive_builder import END, LayoutBuilder, directory, file, hardlink, symlink
-from trees import tree, walk
+from trees import tree, tree_of, walk
 
 from unionfs.core.attrs import Changes
 from unionfs.core.layer import Layer, UpperLayer
@@ -23,6 +23,7 @@ from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.errors import ImageError, ImageNotFoundError
+from unionfs.images import capabilities
 from unionfs.images.commit import Details, commit
 from unionfs.images.image import Image, open_image
 from unionfs.images.layer_writer import LayerOptions, write_layer
@@ -286,6 +287,86 @@ def test_a_failure_changes_nothing(base: Image, layout: LayoutBuilder) -> None:
     with pytest.raises(ImageError):
         commit(union, base, f"oci:{layout.root}:new")
     assert sorted(layout.root.rglob("*")) == before
+
+
+def test_details(base: Image, layout: LayoutBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "100")
+    details = Details("make", "me <me@x>", "why", ('CMD ["/new"]', "LABEL a=b"))
+    commit(writable(memory_layers(base)), base, f"oci:{layout.root}:new", details)
+    with open_image(f"oci:{layout.root}:new") as image:
+        assert image.config["author"] == "me <me@x>"
+        assert image.config["config"] == {"Cmd": ["/new"], "Labels": {"a": "b"}}
+        assert image.config["history"][-1] == {
+            "created": "1970-01-01T00:01:40Z",
+            "created_by": "make",
+            "author": "me <me@x>",
+            "comment": "why",
+        }
+
+
+@pytest.mark.parametrize(
+    ("squash", "layers"), [("all", 1), ("2..3", 2), ("1..2", 2), ("3..3", 3), ("2..2", 3)]
+)
+def test_squashed_commits(base: Image, layout: LayoutBuilder, squash: str, layers: int) -> None:
+    union = writable(memory_layers(base))
+    union.unlink(union.root, b"gone")
+    commit(union, base, f"oci:{layout.root}:two")
+    with open_image(f"oci:{layout.root}:two") as two:
+        union = writable(memory_layers(two))
+        for change in (replace_a_tree, make_links, set_attributes):
+            change(union)
+        commit(union, two, f"oci:{layout.root}:three", Details(squash=squash))
+    with open_image(f"oci:{layout.root}:three") as image:
+        assert tree_of(image) == tree(union)
+        assert len(image.layers) == layers
+        assert sum(not line.get("empty_layer") for line in image.config["history"]) == layers
+
+
+def test_a_squashed_commit_over_other_layers_has_them_too(base: Image, layout: LayoutBuilder) -> None:
+    """What is mounted between the image and the upper layer is in the layer that stands for all."""
+    between = MemoryStore("between")
+    between.create(b"between", 0o644).close()
+    union = writable([Layer(between, AufsDialect()), *memory_layers(base)])
+    put(union, b"above", b"")
+    commit(union, base, f"oci:{layout.root}:all", Details(squash="all"))
+    assert tree_of(f"oci:{layout.root}:all") == tree(union)
+
+
+CAPABILITY_2 = bytes.fromhex("0100000200200000") + bytes(12)
+CAPABILITY_3 = bytes.fromhex("0100000300200000") + bytes(12) + (1000).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("value", [CAPABILITY_2, CAPABILITY_3, b"no capability", b""])
+def test_capabilities_are_those_of_no_namespace(base: Image, value: bytes) -> None:
+    expected = CAPABILITY_2 if value == CAPABILITY_3 else value
+    assert capabilities.portable(value) == expected
+
+
+def test_labels_by_choice(base: Image) -> None:
+    union = writable(memory_layers(base))
+    union.setxattr(put(union, b"file", b""), b"security.selinux", b"label")
+    for kept in (True, False):
+        out = io.BytesIO()
+        write_layer(union, out, LayerOptions(labels=kept))
+        assert (b"SCHILY.xattr.security.selinux=label" in out.getvalue()) is kept
+
+
+def test_sockets_are_told_of(base: Image, caplog: pytest.LogCaptureFixture) -> None:
+    union = writable(memory_layers(base))
+    union.mknod(union.root, b"socket", stat.S_IFSOCK | 0o600)
+    layer_of(union)
+    assert caplog.messages == ["left out, as they are sockets: 'socket'"]
+
+
+@pytest.mark.parametrize("destination", ["oci-archive:x:t", "docker-archive:x:n:t", "dir:x"])
+def test_other_destinations(
+    base: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    union = writable(memory_layers(base))
+    remove_things(union)
+    commit(union, base, destination)
+    assert tree_of(destination) == tree(union)
 
 
 # What other tools make of it

@@ -17,7 +17,7 @@ from unionfs.errors import ImageError
 
 _Settings = dict[str, Any]
 
-_WORD = re.compile(r"\s*([A-Za-z]+)(?:\s*=|\s)\s*(.*?)\s*", re.DOTALL)
+_WORD = re.compile(r"\s*([A-Za-z]+)(?:=|\s)\s*(.*?)\s*", re.DOTALL)
 _PORT = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:/(?:tcp|udp|sctp))?")
 _SHELL = ("/bin/sh", "-c")
 
@@ -93,7 +93,9 @@ def _pairs(value: str) -> dict[str, str]:
     """``NAME=VALUE`` any number of times, quoted as in a shell; or ``NAME VALUE`` once."""
     words = shlex.split(value)
     if words and "=" not in words[0]:
-        name, _, text = value.partition(" ")
+        name, space, text = value.partition(" ")
+        if not space:
+            raise ValueError("not NAME=VALUE")
         return {name: text.strip()}
     if not words or not all(word.partition("=")[0] and "=" in word for word in words):
         raise ValueError("not NAME=VALUE")
