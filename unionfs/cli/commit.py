@@ -36,17 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
     squash.add_argument(
         "--squash-layers", dest="squash", metavar="N..M", help="of these, counted from the lowest, 1"
     )
-    parser.add_argument(
-        "--base", metavar="IMAGE", help="the image that an UPPER which is not mounted lies on"
-    )
-    parser.add_argument(
-        "-o",
-        dest="words",
-        metavar="OPTIONS",
-        action="append",
-        default=[],
-        help="of an UPPER which is not mounted: lowerdir=A:B, dialect=…, userxattr",
-    )
+    image_options.add_beneath(parser)
     parser.add_argument("--selinux-labels", action="store_true", help="keep security.selinux in the layer")
     image_options.add_source(parser)
     image_options.add_output(parser)

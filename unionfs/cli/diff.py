@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, image_options
 from unionfs.cli.sizes import shown_size
 from unionfs.types import Kind
 
@@ -30,6 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: path, change, kind, size"
     )
+    image_options.add_beneath(parser)
     parser.set_defaults(run=run)
 
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from unionfs.cli.target import inspected
 
     total = 0
-    with inspected(args.target) as (union, _):
+    with inspected(args.target, base=args.base, words=args.words) as (union, _):
         for change in union.diff():
             total += change.size if change.letter != "D" else 0
             _print(_as_json(change) if args.json else _as_text(change, sizes=args.sizes))

@@ -20,6 +20,20 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     add_tls(parser)
 
 
+def add_beneath(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--base", metavar="IMAGE", help="the image that an UPPER which is not mounted lies on"
+    )
+    parser.add_argument(
+        "-o",
+        dest="words",
+        metavar="OPTIONS",
+        action="append",
+        default=[],
+        help="of an UPPER which is not mounted: lowerdir=A:B, dialect=…, userxattr",
+    )
+
+
 def add_tls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tls-verify",
