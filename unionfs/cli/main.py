@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 
 from unionfs import __version__
-from unionfs.cli import commit, convert, demo, diff, mount, umount
+from unionfs.cli import commit, convert, demo, diff, mount, umount, upper
 from unionfs.errors import UnionError
 
-_COMMANDS = (mount, umount, diff, commit, convert, demo)
+_COMMANDS = (mount, umount, diff, commit, convert, upper, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

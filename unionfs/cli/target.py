@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from unionfs.cli import image_options, upper
 from unionfs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from unionfs.images import Image
 
 
-def image_layers(reference: str) -> tuple[str, list[Layer]]:
+def image_layers(args: argparse.Namespace, reference: str) -> tuple[str, list[Layer]]:
     """A reference that means the same image from anywhere and at any time, and the image's layers."""
-    image, layers = _opened(reference)
-    with image:
-        return str(image.reference.pinned(image.descriptor.digest)), layers
+    from unionfs import images
+
+    with image_options.open_image(args, reference) as image:
+        return str(image.reference.pinned(image.descriptor.digest)), images.image_layers(image)
 
 
 @contextmanager
@@ -30,8 +33,8 @@ def inspected(
 ) -> Iterator[tuple[Union, Image | None]]:
     """The union that is mounted on `target`, or has it as its upper, and the image beneath it.
 
-    Where nothing such is mounted, `target` is an upper directory that lies on the image
-    `base` and on what the option `words` name, if on anything.
+    Where nothing such is mounted, `target` is the name of an upper; or an upper directory that
+    lies on the image `base` and on what the option `words` name, if on anything.
     """
     from unionfs.adapters import stack
 
@@ -42,9 +45,10 @@ def inspected(
 
 
 def _described(target: str, base: str | None, words: Sequence[str]) -> tuple[Options, str | None]:
-    from unionfs.adapters import options, stack
+    from unionfs.adapters import stack
     from unionfs.adapters.fuse import records
     from unionfs.adapters.mountinfo import mounted_at
+    from unionfs.adapters.options import Options, parse
 
     record = records.of(target)
     mounted = mounted_at(os.path.realpath(target))
@@ -52,9 +56,12 @@ def _described(target: str, base: str | None, words: Sequence[str]) -> tuple[Opt
         raise ConfigError(f"{target}: mounted, so --base and -o say nothing")
     if record:
         return record.options, record.image
+    named = None if os.path.lexists(target) else upper.uppers().find(target)
+    if named:
+        return Options(lowers=named.beneath.lowers, upper=named.upper), named.beneath.image
     if mounted is not None and _is_overlay(mounted):
-        return options.parse([mounted.options]), None
-    return stack.absolute(options.parse(words)._replace(upper=target)), base
+        return parse([mounted.options]), None
+    return stack.absolute(parse(words)._replace(upper=target)), base
 
 
 def _is_overlay(mounted: MountInfo | None) -> bool:

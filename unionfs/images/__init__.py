@@ -11,7 +11,7 @@ from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.platforms import parse_platform
 from unionfs.images.progress import Progress
 from unionfs.images.reference import Reference, Transport, is_reference, parse_reference
-from unionfs.images.store import LayerStore, default_root, memory_layers, open_layers
+from unionfs.images.store import LayerStore, default_root, image_layers, memory_layers, open_layers
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -30,6 +30,7 @@ __all__ = [
     "convert",
     "convert_squashed",
     "default_root",
+    "image_layers",
     "is_reference",
     "memory_layers",
     "open_image",
