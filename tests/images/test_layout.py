@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,14 @@ def test_the_hosts_platform(layout: LayoutBuilder, monkeypatch: pytest.MonkeyPat
     }
     index = layout.document({"schemaVersion": 2, "manifests": list(images.values())}, INDEX)
     layout.tag(index)
+
+    def runs_on(machine: str) -> None:
+        monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", "6", "#1", machine)))
+
     for machine, architecture in (("x86_64", b"amd64"), ("aarch64", b"arm64")):
-        monkeypatch.setattr(platform, "machine", lambda machine=machine: machine)
+        runs_on(machine)
         assert read(f"oci:{layout.root}") == [architecture]
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    runs_on("riscv64")
     with pytest.raises(
         ImageNotFoundError, match="nothing for linux/riscv64; there is: linux/amd64, linux/arm64"
     ):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from unionfs.errors import ArchiveError, DigestError, ImageError, ImageNotFoundError
 from unionfs.images import documents, platforms, transports
@@ -50,8 +49,7 @@ class LayerStream:
         self._compressed.verify(self._layer.name, descriptor.digest, descriptor.size)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLayer:
+class ImageLayer(NamedTuple):
     """One layer of an image, before it is read."""
 
     image: str
@@ -64,8 +62,7 @@ class ImageLayer:
         return f"{self.image}: layer {self.descriptor.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """An image as it was when it was opened. Close it when its layers have been read."""
 
     reference: Reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Sequence
 
 from unionfs.errors import ImageNotFoundError
@@ -25,7 +25,7 @@ _ARM_VARIANTS = ("v8", "v7", "v6", "v5")
 
 
 def host_platform() -> Platform:
-    machine = platform.machine()
+    machine = os.uname().machine
     architecture, variant = _ARCHITECTURES.get(machine, (machine, ""))
     return Platform("linux", architecture, variant)
 
