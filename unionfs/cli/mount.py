@@ -36,6 +36,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="instead of both: an upper layer that is kept under this name"
     )
+    parser.add_argument(
+        "--volume",
+        metavar="HOST:PATH[:ro]",
+        action="append",
+        default=[],
+        help="show a directory or file of this host at PATH, outside the layers (needs root, or unshare -rm)",
+    )
     image_options.add_source(parser)
     parser.add_argument(
         "--transport",
@@ -51,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.places:
         return _list()
     from unionfs.adapters.fuse import mounting
+    from unionfs.adapters.fuse.volumes import parse_volume
     from unionfs.cli.target import image_layers
 
     options = _options(args)
@@ -65,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         options,
         image=image,
         image_layers=layers,
+        volumes=[parse_volume(text) for text in args.volume],
         transport=args.transport,
         foreground=args.foreground,
     )
