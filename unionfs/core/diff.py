@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from unionfs.core.node import Entry, Found, Node, Place, join
+from unionfs.core.node import Entry, Found, Node, join
 from unionfs.core.nodes import Nodes
+from unionfs.core.places import Place
 from unionfs.types import Kind
 
 
