@@ -27,6 +27,7 @@ from unionfs.types import NAME_MAX, Kind
 
 _ID_MAX = (1 << 32) - 2  # the last value of uid_t stands for "leave alone"
 _TIME_MAX = (1 << 63) - 1
+_XATTR_SIZE_MAX = 65536  # linux/limits.h
 _PAX_NUMBERS = frozenset({"size", "uid", "gid"})
 
 
@@ -282,6 +283,9 @@ def _device(numbers: _Numbers) -> int:
 
 def _xattrs(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     xattrs = {key[len(pax.XATTR) :]: value for key, value in records.items() if key.startswith(pax.XATTR)}
-    if any(not 0 < len(name) <= NAME_MAX for name in xattrs):
-        raise ValueError("an extended attribute's name is empty or too long")
+    for name, value in xattrs.items():
+        if not 0 < len(name) <= NAME_MAX:
+            raise ValueError("an extended attribute's name is empty or too long")
+        if len(value) > _XATTR_SIZE_MAX:
+            raise ValueError(f"extended attribute {shown(name)} of {len(value)} bytes")
     return xattrs
