@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, limits
 from unionfs.errors import ConfigError
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
     from unionfs.adapters.options import Options
+    from unionfs.core.layer import Layer
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -34,12 +35,18 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
     parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
     parser.add_argument(
+        "--unpack",
+        action="store_true",
+        help="unpack an image's layers, instead of reading them where they are",
+    )
+    parser.add_argument(
         "--transport",
         choices=("auto", "native", "fusepy"),
         default="auto",
         help="native: on /dev/fuse; fusepy: through libfuse 2 (default: native where it can be)",
     )
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
+    limits.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,12 +58,16 @@ def run(args: argparse.Namespace) -> int:
 
     options = _options(args)
     reference, mountpoint = _places(args.places, options)
-    image, layers = image_layers(reference) if reference else (None, [])
+    image: str | None = None
+    layers: list[Layer] = []
+    if reference:
+        image, layers = image_layers(reference, limits.limits(args), unpacked=args.unpack)
     mounting.mount(
         mountpoint,
         options,
         image=image,
         image_layers=layers,
+        unpacked=args.unpack,
         transport=args.transport,
         foreground=args.foreground,
     )

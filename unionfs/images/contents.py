@@ -1,9 +1,9 @@
 """The data of the files of a layer that is not unpacked.
 
 A file of a compressed layer is made whole when it is first read: decompressed, compared
-with the index's hash of it, and kept as a file of its own in the local store, by the
-layer's diff ID and its place there. Any number of mounts share it, and the next reader
-reads it as fast as any file. Files of plain layers are read where they are, which is as fast.
+with the index's hash of it, and kept as a file of its own in the local store. Any number
+of mounts share it, and the next reader reads it as fast as any file. Files of plain
+layers are read where they are, which is as fast.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import xxhash
 
 from unionfs.errors import error
 from unionfs.images import kept
+from unionfs.images.digest import Digest
 from unionfs.images.readers import Reader
 from unionfs.images.stretch import Identity, Stretch
 from unionfs.layers.archive import ArchiveFile, Stored
@@ -31,11 +32,15 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, err
 
 
 class WholeFiles:
-    """Files of one layer in the local store, each by its offset in the uncompressed archive."""
+    """Files of one layer in the local store, each by the hash of what is in it.
+
+    They are not shared between layers: whoever makes a layer can make two files of one hash,
+    and must not thereby put something into another's.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._verified: set[int] = set()
+        self._verified: set[bytes] = set()
 
     def open(self, stored: Stored) -> int | None:
         """A descriptor of a file that is there and whole."""
@@ -44,45 +49,36 @@ class WholeFiles:
         except FileNotFoundError:
             return None
         # Once in every process: files are not synced, so power loss may leave anything in one.
-        if stored.offset not in self._verified and not _is_whole(fd, stored):
+        if stored.digest not in self._verified and not _is_whole(fd, stored):
             os.close(fd)
             return None
-        self._verified.add(stored.offset)
+        self._verified.add(stored.digest)
         return fd
 
     def make(self, stored: Stored, data: bytes) -> int:
         with kept.aside(self._path(stored)) as file:
             file.write(data)
-        self._verified.add(stored.offset)
+        self._verified.add(stored.digest)
         return os.open(self._path(stored), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def _path(self, stored: Stored) -> Path:
-        return self._directory / f"{stored.offset:x}"
+        return self._directory / stored.digest.hex()
 
 
 def _is_whole(fd: int, stored: Stored) -> bool:
-    if os.fstat(fd).st_size != stored.size:
-        return False
-    hashed = xxhash.xxh3_128()
-    offset = 0
-    while data := os.pread(fd, _CHUNK, offset):
-        hashed.update(data)
-        offset += len(data)
-    return hashed.digest() == stored.digest
-
-
-_CHUNK = 1 << 20
+    return os.fstat(fd).st_size == stored.size and kept.digest(fd) == stored.digest
 
 
 class PlainContents:
     """Files that are read where they are in an uncompressed archive."""
 
-    def __init__(self, blob: Stretch, identity: Identity) -> None:
+    def __init__(self, diff_id: Digest, blob: Stretch, verified: Identity) -> None:
+        self.identity = bytes.fromhex(diff_id.hex)
         self._blob = blob
-        self._identity = identity
+        self._verified = verified
 
     def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
-        check_unchanged(self._blob, self._identity)
+        _check_unchanged(self._blob, self._verified)
 
         def read(size: int, offset: int) -> bytes:
             return self._blob.pread(size, stored.offset + offset)
@@ -96,15 +92,20 @@ class PlainContents:
 class PackedContents:
     """Files of a compressed archive."""
 
-    def __init__(self, blob: Stretch, identity: Identity, reader: Reader, wholes: WholeFiles) -> None:
+    def __init__(
+        self, diff_id: Digest, blob: Stretch, verified: Identity, reader: Reader, wholes: WholeFiles
+    ) -> None:
+        self.identity = bytes.fromhex(diff_id.hex)
         self._blob = blob
-        self._identity = identity
+        self._verified = verified
         self._reader = reader
         self._wholes = wholes
 
     def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
+        if not stored.size:
+            return ArchiveFile(stat, lambda _size, _offset: b"", close=_nothing)
         if stored.size > WHOLE_MAX:
-            check_unchanged(self._blob, self._identity)
+            _check_unchanged(self._blob, self._verified)
 
             def read(size: int, offset: int) -> bytes:
                 return self._reader.pread(size, stored.offset + offset)
@@ -113,7 +114,7 @@ class PackedContents:
         fd = self._wholes.open(stored)
         if fd is not None:
             return ArchiveFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
-        check_unchanged(self._blob, self._identity)
+        _check_unchanged(self._blob, self._verified)
         making = _Making(self._reader, self._wholes, stored)
         return ArchiveFile(stat, making.read, making.close)
 
@@ -159,9 +160,9 @@ class _Making:
             self._fd = -1
 
 
-def check_unchanged(blob: Stretch, identity: Identity) -> None:
+def _check_unchanged(blob: Stretch, verified: Identity) -> None:
     """EIO where somebody has written to a blob since it was verified."""
-    if blob.identity() != identity:
+    if blob.identity() != verified:
         raise error(errno.EIO)
 
 

@@ -39,7 +39,6 @@ def build_index(
     *,
     below: Sequence[Layer] = (),
     limits: Limits = DEFAULT_LIMITS,
-    last_wins: bool = False,
 ) -> bytes:
     """The index of the uncompressed `source`, which messages call `archive`.
 
@@ -48,7 +47,7 @@ def build_index(
     """
     beneath = Below(below)
     indexing = _Indexing(beneath, len(below))
-    placer = Placer(indexing, beneath, limits, last_wins=last_wins)
+    placer = Placer(indexing, beneath, limits)
     for entry, content in TarReader(source, archive, limits):
         with blaming(archive, entry):
             placer.add(entry, content)

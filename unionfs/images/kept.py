@@ -17,6 +17,7 @@ from typing import IO
 import xxhash
 
 _DIGEST_SIZE = 16
+_CHUNK = 1 << 20
 ASIDE = ".new-"
 """How the names of files begin that are not whole yet, or that a crash left so."""
 
@@ -53,3 +54,13 @@ def read(path: Path) -> memoryview | None:
         return None
     content = data[_DIGEST_SIZE:]
     return content if xxhash.xxh3_128_digest(content) == data[:_DIGEST_SIZE] else None
+
+
+def digest(fd: int) -> bytes:
+    """The XXH3-128 of a whole open file."""
+    hashed = xxhash.xxh3_128()
+    offset = 0
+    while data := os.pread(fd, _CHUNK, offset):
+        hashed.update(data)
+        offset += len(data)
+    return hashed.digest()

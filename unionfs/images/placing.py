@@ -4,7 +4,7 @@ Names are resolved here, inside the layer's root, as a process chrooted to it wo
 symbolic links in the middle of a name are followed, ``..`` of the root is the root.
 Where tools disagree:
 
-- a path that comes twice is an error; with `last_wins`, the last one counts;
+- a path that comes twice is an error; with `Limits.last_wins`, the last one counts;
 - a whiteout and an entry of the same name are both kept, in whatever order they come;
 - where a directory is needed, it takes the place of a file of that name;
 - a missing parent is as the layers beneath have it, otherwise 0755, of root, from 1970;
@@ -61,11 +61,10 @@ class Target(Protocol):
 class Placer:
     """The placing of one layer. Rules that an entry breaks are ValueErrors here."""
 
-    def __init__(self, target: Target, below: Below, limits: Limits, *, last_wins: bool) -> None:
+    def __init__(self, target: Target, below: Below, limits: Limits) -> None:
         self._target = target
         self._below = below
         self._limits = limits
-        self._last_wins = last_wins
         self._named: set[bytes] = set()  # the paths that an entry was about
         self._others: dict[bytes, Entry] = {}  # what the layer has, but for directories
         self._whiteouts: set[bytes] = set()  # the paths that this layer hides
@@ -172,7 +171,7 @@ class Placer:
     def _make_room(self, path: bytes, entry: Entry) -> bool:
         """Whether the entry is to be made; whatever it replaces is gone then."""
         if path in self._named:
-            if not self._last_wins:
+            if not self._limits.last_wins:
                 raise ValueError("comes more than once")
             self._replace(path, entry)
         # Other entries need a directory here, so it stays, whatever this one wanted.

@@ -1,13 +1,14 @@
 """The local store: what is known of layers, by digest, for any number of unions and processes.
 
     ROOT/layers/sha256/<chain ID>      a layer unpacked: a tree, whole and verified, never changed again
+    ROOT/sums/sha256/<chain ID>        a hash of that tree, to find damage by
     ROOT/index/sha256/<chain ID>       a layer not unpacked: what is in it (`indexing`)
     ROOT/known/sha256/<blob>           a blob that was verified, in which file, and how it is compressed
     ROOT/points/sha256/<blob>          where the decompressing of a long gzip member can begin
     ROOT/plain/sha256/<diff ID>        a layer decompressed, where it cannot be read otherwise
-    ROOT/files/sha256/<diff ID>/       files of a compressed layer that were read, by their offset in it
+    ROOT/files/sha256/<diff ID>/       files of a compressed layer that were read, by their hash
     ROOT/blobs/sha256/<blob>           a blob that is in no file of this host
-    ROOT/locks/<chain ID>              locked while one is made; leased while one is in use
+    ROOT/locks/<any of these>          locked while it is made; leased while it is in use
 
 What depends on the layers beneath goes by chain ID, not diff ID: what an archive leaves
 open (a parent that it has no entry for, a link to a lower file) is found there. The ID of a
@@ -26,7 +27,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from unionfs.dialects.aufs import AufsDialect
 from unionfs.images import kept, known
 from unionfs.images.compression import Compression, Decompressed
 from unionfs.images.contents import PackedContents, PlainContents, WholeFiles
-from unionfs.images.digest import Digest
+from unionfs.images.digest import Digest, digest_of
 from unionfs.images.indexing import build_index
 from unionfs.images.known import Known
 from unionfs.images.layout import Image, ImageLayer, open_image
@@ -45,6 +47,7 @@ from unionfs.images.progress import Progress, silent
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
 from unionfs.images.streams import FileSource, HashedSource, chunks
 from unionfs.images.stretch import Stretch
+from unionfs.images.treesum import tree_sum
 from unionfs.images.unpack import unpack
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
 from unionfs.layers.host import HostStore
@@ -52,6 +55,7 @@ from unionfs.layers.host.lease import Lease
 from unionfs.layers.memory import MemoryStore
 
 _SYSTEM_ROOT = "/var/lib/unionfs"
+_IDENTITY_SIZE = 16
 
 
 def default_root() -> Path:
@@ -68,27 +72,27 @@ def default_root() -> Path:
 class _LeasedStore(HostStore):
     """An unpacked layer, in use until it is closed."""
 
-    def __init__(self, directory: Path, name: str, lease: Lease) -> None:
+    def __init__(self, directory: Path, name: str, leases: ExitStack) -> None:
         super().__init__(directory, name)
-        self._lease = lease
+        self._leases = leases
 
     def close(self) -> None:
         super().close()
-        self._lease.close()
+        self._leases.close()
 
 
 class _LeasedArchive(ArchiveStore):
     """An indexed layer, in use until it is closed."""
 
     def __init__(
-        self, index: Index, contents: Sequence[Contents], name: str, chain: Digest, lease: Lease
+        self, index: Index, contents: Sequence[Contents], name: str, chain: Digest, leases: ExitStack
     ) -> None:
-        super().__init__(index, contents, name, bytes.fromhex(chain.hex)[:16])
-        self._lease = lease
+        super().__init__(index, contents, name, bytes.fromhex(chain.hex)[:_IDENTITY_SIZE])
+        self._leases = leases
 
     def close(self) -> None:
         super().close()
-        self._lease.close()
+        self._leases.close()
 
 
 class LayerStore:
@@ -122,21 +126,40 @@ class LayerStore:
     def _directory(
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], progress: Progress
     ) -> HostStore:
-        chain = image.chain_id(layer)
-        directory = self._path("layers", chain)
-        lease = Lease(self._lock(chain))
-        try:
+        chain = self._chain(image, layer)
+        directory = self.path("layers", chain)
+        with self._leased(chain, layer.descriptor.digest) as leases:
             if directory.is_dir():
                 # Not needed to show the layer; but who names a broken image is to learn of it.
                 with self._blob(image, layer) as blob:
                     self._recognise(image, layer, blob, progress)
             else:
-                with exclusive(self._lock(chain)):
+                with exclusive(self.lock(chain)):
                     if not directory.is_dir():
-                        _unpack(image, layer, below, progress, directory)
-            return _LeasedStore(directory, layer.name, lease)
+                        self._unpack(image, layer, below, progress, directory)
+            return _LeasedStore(directory, layer.name, leases.pop_all())
+
+    def _unpack(
+        self, image: Image, layer: ImageLayer, below: Sequence[Layer], progress: Progress, directory: Path
+    ) -> None:
+        # Beside its final name: a directory that we own but must not write to can be
+        # renamed, but not moved to another directory (rename(2)).
+        partial_ = directory.with_name(f".{directory.name}")
+        remove(partial_)
+        partial_.mkdir()
+        try:
+            store = HostStore(partial_, writable=True)
+            try:
+                with image.open_layer(layer, progress) as archive:
+                    unpack(archive, layer.name, store, below=below, limits=image.limits)
+                store.sync()
+                kept.write(self.path("sums", self._chain(image, layer)), tree_sum(store))
+            finally:
+                store.close()
+            partial_.rename(directory)
+            sync_directory(directory.parent)
         except BaseException:
-            lease.close()
+            remove(partial_)
             raise
 
     # Indexed
@@ -150,38 +173,30 @@ class LayerStore:
         progress: Progress,
     ) -> ArchiveStore:
         """`contents`, those of the layers beneath, are added to."""
-        chain = image.chain_id(layer)
-        lease = Lease(self._lock(chain))
-        try:
-            blob = self._blob(image, layer)
-            try:
-                index, about = self._indexed(image, layer, below, blob, progress)
-            except BaseException:
-                blob.close()
-                raise
+        chain = self._chain(image, layer)
+        with self._leased(chain, layer.diff_id, layer.descriptor.digest) as leases:
+            blob = leases.enter_context(self._blob(image, layer))
+            index, about = self._indexed(image, layer, below, blob, progress)
             contents.append(self._contents(layer, blob, about))
-            return _LeasedArchive(index, contents[:], layer.name, chain, lease)
-        except BaseException:
-            lease.close()
-            raise
+            return _LeasedArchive(index, contents[:], layer.name, chain, leases.pop_all())
 
     def _indexed(
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
     ) -> tuple[Index, Known]:
-        chain = image.chain_id(layer)
+        chain = self._chain(image, layer)
         index = self._index(chain)
         if index is not None:
             about = self._recognise(image, layer, blob, progress)
             if about is not None:
                 return index, about
-        with exclusive(self._lock(chain)):
+        with exclusive(self.lock(chain)):
             index, about = self._index(chain), known.read(self._known(layer))
             if index is None or about is None or about.identity != blob.identity():
                 index, about = self._make_index(image, layer, below, blob, progress)
         return index, about
 
     def _index(self, chain: Digest) -> Index | None:
-        content = kept.read(self._path("index", chain))
+        content = kept.read(self.path("index", chain))
         try:
             return None if content is None else Index(content)
         except BrokenIndexError:
@@ -199,7 +214,7 @@ class LayerStore:
         plain = archive.decompressed
         about = Known(identity, str(layer.diff_id), plain.compression, plain.size, plain.frames)
         about.write(self._known(layer))
-        kept.write(self._path("index", image.chain_id(layer)), content)
+        kept.write(self.path("index", self._chain(image, layer)), content)
         return Index(content), about
 
     def _recognise(self, image: Image, layer: ImageLayer, blob: Stretch, progress: Progress) -> Known | None:
@@ -220,21 +235,21 @@ class LayerStore:
 
     def _contents(self, layer: ImageLayer, blob: Stretch, about: Known) -> Contents:
         if about.compression is Compression.NONE:
-            return PlainContents(blob, about.identity)
-        wholes = WholeFiles(self._path("files", layer.diff_id))
+            return PlainContents(layer.diff_id, blob, about.identity)
+        wholes = WholeFiles(self.path("files", layer.diff_id))
         if are_short(about.frames, about.size):
             reader: Reader = FramesReader(blob, layer.descriptor.size, about.frames)
         elif can_seek(about.compression):
-            points = self._path("points", layer.descriptor.digest)
+            points = self.path("points", layer.descriptor.digest)
             reader = LazyReader(lambda: GzipReader(blob.from_start(), points))
         else:
             reader = LazyReader(partial(self._decompressed, layer, blob))
-        return PackedContents(blob, about.identity, reader, wholes)
+        return PackedContents(layer.diff_id, blob, about.identity, reader, wholes)
 
     def _decompressed(self, layer: ImageLayer, blob: Stretch) -> Reader:
         """The layer's plain bytes, in a file of their own."""
-        path = self._path("plain", layer.diff_id)
-        with exclusive(self._lock(layer.diff_id)):
+        path = self.path("plain", layer.diff_id)
+        with exclusive(self.lock(layer.diff_id)):
             if not path.exists():
                 _decompress(layer, blob, path)
         with open(path, "rb") as file:
@@ -247,7 +262,7 @@ class LayerStore:
         with image.open_blob(layer.descriptor) as source:
             if isinstance(source, FileSource):
                 return Stretch(*source.extent())
-            path = self._path("blobs", layer.descriptor.digest)
+            path = self.path("blobs", layer.descriptor.digest)
             if not path.exists():
                 hashed = HashedSource(source, layer.descriptor.digest.algorithm)
                 with kept.aside(path) as file:
@@ -260,13 +275,26 @@ class LayerStore:
     # Places
 
     def _known(self, layer: ImageLayer) -> Path:
-        return self._path("known", layer.descriptor.digest)
+        return self.path("known", layer.descriptor.digest)
 
-    def _lock(self, digest: Digest) -> Path:
-        directory = self._made(self.root / "locks")
-        return directory / digest.hex
+    def _chain(self, image: Image, layer: ImageLayer) -> Digest:
+        """What the layer is called with all beneath it, under the rules that it was read by."""
+        chain = image.chain_id(layer)
+        return digest_of(f"last wins: {chain}".encode()) if image.limits.last_wins else chain
 
-    def _path(self, kind: str, digest: Digest) -> Path:
+    @contextmanager
+    def _leased(self, *digests: Digest) -> Iterator[ExitStack]:
+        """Nobody prunes what has these digests, until what the block took over is closed."""
+        with ExitStack() as leases:
+            for digest in digests:
+                leases.enter_context(closing(Lease(self.lock(digest))))
+            yield leases
+
+    def lock(self, digest: Digest) -> Path:
+        return self._made(self.root / "locks") / digest.hex
+
+    def path(self, kind: str, digest: Digest) -> Path:
+        """Where something is kept; see the table above."""
         return self._made(self.root / kind / digest.algorithm) / digest.hex
 
     def _made(self, directory: Path) -> Path:
@@ -276,32 +304,12 @@ class LayerStore:
         return directory
 
 
-def _unpack(
-    image: Image, layer: ImageLayer, below: Sequence[Layer], progress: Progress, directory: Path
-) -> None:
-    # Beside its final name: a directory that we own but must not write to can be
-    # renamed, but not moved to another directory (rename(2)).
-    partial_ = directory.with_name(f".{directory.name}")
-    _remove(partial_)
-    partial_.mkdir()
-    try:
-        store = HostStore(partial_, writable=True)
-        try:
-            with image.open_layer(layer, progress) as archive:
-                unpack(archive, layer.name, store, below=below, limits=image.limits)
-            store.sync()
-        finally:
-            store.close()
-        partial_.rename(directory)
-        sync_directory(directory.parent)
-    except BaseException:
-        _remove(partial_)
-        raise
-
-
-def _remove(tree: Path) -> None:
-    if tree.exists():
-        shutil.rmtree(tree)
+def remove(path: Path) -> None:
+    """Take away what there is, a tree or a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _decompress(layer: ImageLayer, blob: Stretch, path: Path) -> None:

@@ -45,7 +45,6 @@ def unpack(
     *,
     below: Sequence[Layer] = (),
     limits: Limits = DEFAULT_LIMITS,
-    last_wins: bool = False,
 ) -> None:
     """Fill an empty store from the uncompressed `source`, which messages call `archive`.
 
@@ -56,7 +55,7 @@ def unpack(
     """
     beneath = Below(below)
     unpacking = _Unpacking(store, beneath)
-    placer = Placer(unpacking, beneath, limits, last_wins=last_wins)
+    placer = Placer(unpacking, beneath, limits)
     for entry, content in TarReader(source, archive, limits):
         with blaming(archive, entry):
             placer.add(entry, content)

@@ -24,6 +24,8 @@ class Record(NamedTuple):
     options: Options
     image: str | None
     pid: int
+    unpacked: bool = False
+    """Whether the image's layers are directories."""
 
 
 def runtime_directory() -> str:

@@ -32,6 +32,10 @@ _NOT_OPENED = {Kind.DIR: errno.EISDIR, Kind.SYMLINK: errno.ELOOP}
 class Contents(Protocol):
     """What holds the data of a layer's files."""
 
+    @property
+    def identity(self) -> bytes:
+        """The same for no other archive."""
+
     def open(self, stored: Stored, stat: Stat) -> ArchiveFile: ...
     def close(self) -> None: ...
 
@@ -95,6 +99,10 @@ class ArchiveStore:
     def stored(self, path: bytes) -> Stored:
         """Where the data of a regular file is."""
         return self._record(path).stored()
+
+    def source(self, path: bytes) -> bytes:
+        """The identity of the archive that the data of a regular file is in."""
+        return self._contents[self.stored(path).layer].identity
 
     @names_path
     def handle(self, path: bytes) -> bytes:

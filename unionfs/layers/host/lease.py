@@ -13,6 +13,7 @@ class Lease:
         """Waits for whoever has `ended` it. The file is made where it is missing."""
         self._fd = _open(path)
         fcntl.flock(self._fd, fcntl.LOCK_SH)
+        os.utime(self._fd)  # when it was last in use
 
     def close(self) -> None:
         if self._fd >= 0:
