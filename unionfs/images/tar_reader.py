@@ -28,6 +28,7 @@ from unionfs.types import NAME_MAX, Kind
 _ID_MAX = (1 << 32) - 2  # the last value of uid_t stands for "leave alone"
 _TIME_MAX = (1 << 63) - 1
 _XATTR_SIZE_MAX = 65536  # linux/limits.h
+_GNU_RECORDS = {tar_format.GNU_LONG_NAME: b"path", tar_format.GNU_LONG_LINK: b"linkpath"}
 _PAX_NUMBERS = frozenset({"size", "uid", "gid"})
 
 
@@ -141,10 +142,11 @@ class TarReader:
                 records = pax.decode_records(self._extended(header))
             elif header.type == tar_format.PAX_GLOBAL:
                 _check_global(pax.decode_records(self._extended(header)))
-            elif header.type == tar_format.GNU_LONG_NAME:
-                gnu[b"path"] = _gnu_text(self._extended(header))
-            elif header.type == tar_format.GNU_LONG_LINK:
-                gnu[b"linkpath"] = _gnu_text(self._extended(header))
+            elif header.type in _GNU_RECORDS:
+                key = _GNU_RECORDS[header.type]
+                if key in gnu:
+                    raise ValueError("two long names for one entry")
+                gnu[key] = _gnu_text(self._extended(header))
             else:
                 return header, gnu | (records or {})
         if gnu or records is not None:
