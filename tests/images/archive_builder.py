@@ -14,7 +14,7 @@ from typing import Any
 
 from unionfs.core.layer import Layer
 from unionfs.core.store import Store
-from unionfs.images.contents import PlainContents
+from unionfs.images.contents import PlainContents, TrustedBlob
 from unionfs.images.digest import digest_of
 from unionfs.images.indexing import build_index
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
@@ -145,7 +145,8 @@ def indexed(archive: bytes, below: Sequence[Layer] = (), limits: Limits = DEFAUL
     contents = [
         layer.store._contents[-1] for layer in reversed(below) if isinstance(layer.store, ArchiveStore)
     ]
-    contents.append(PlainContents(digest_of(archive), blob, blob.identity()))
+    trusted = TrustedBlob(blob, digest_of(archive), blob.identity())
+    contents.append(PlainContents(digest_of(archive), trusted))
     return ArchiveStore(index, contents, "layer", bytes.fromhex(digest_of(archive).hex)[:16])
 
 

@@ -18,8 +18,9 @@ import xxhash
 
 from unionfs.errors import error
 from unionfs.images import kept
-from unionfs.images.digest import Digest
+from unionfs.images.digest import Digest, new_hash
 from unionfs.images.readers import Reader
+from unionfs.images.streams import chunks
 from unionfs.images.stretch import Identity, Stretch
 from unionfs.layers.archive import ArchiveFile, Stored
 from unionfs.types import Stat
@@ -69,58 +70,85 @@ def _is_whole(fd: int, stored: Stored) -> bool:
     return os.fstat(fd).st_size == stored.size and kept.digest(fd) == stored.digest
 
 
+class TrustedBlob:
+    """A blob that was verified when it was `verified`, and is verified again when its inode has changed.
+
+    Reading, removing, linking or renaming it changes nothing that matters, but writing to
+    it does; only a hash can tell.
+    """
+
+    def __init__(self, blob: Stretch, digest: Digest, verified: Identity) -> None:
+        self.blob = blob
+        self._digest = digest
+        self._verified = verified
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        """EIO where it is not what it was."""
+        if self.blob.identity() != self._verified:
+            with self._lock:
+                self._verify()
+
+    def _verify(self) -> None:
+        identity = self.blob.identity()
+        if identity == self._verified:
+            return
+        hashed = new_hash(self._digest.algorithm)
+        with self.blob.from_start() as source:
+            for data in chunks(source):
+                hashed.update(data)
+        if hashed.hexdigest() != self._digest.hex:
+            raise error(errno.EIO)
+        self._verified = identity
+
+
 class PlainContents:
     """Files that are read where they are in an uncompressed archive."""
 
-    def __init__(self, diff_id: Digest, blob: Stretch, verified: Identity) -> None:
+    def __init__(self, diff_id: Digest, trusted: TrustedBlob) -> None:
         self.identity = bytes.fromhex(diff_id.hex)
-        self._blob = blob
-        self._verified = verified
+        self._trusted = trusted
 
     def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
-        _check_unchanged(self._blob, self._verified)
+        self._trusted.check()
 
         def read(size: int, offset: int) -> bytes:
-            return self._blob.pread(size, stored.offset + offset)
+            return self._trusted.blob.pread(size, stored.offset + offset)
 
         return ArchiveFile(stat, read, close=_nothing)
 
     def close(self) -> None:
-        self._blob.close()
+        self._trusted.blob.close()
 
 
 class PackedContents:
     """Files of a compressed archive."""
 
-    def __init__(
-        self, diff_id: Digest, blob: Stretch, verified: Identity, reader: Reader, wholes: WholeFiles
-    ) -> None:
+    def __init__(self, diff_id: Digest, trusted: TrustedBlob, reader: Reader, wholes: WholeFiles) -> None:
         self.identity = bytes.fromhex(diff_id.hex)
-        self._blob = blob
-        self._verified = verified
+        self._trusted = trusted
         self._reader = reader
         self._wholes = wholes
 
     def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
         if not stored.size:
             return ArchiveFile(stat, lambda _size, _offset: b"", close=_nothing)
-        if stored.size > WHOLE_MAX:
-            _check_unchanged(self._blob, self._verified)
-
-            def read(size: int, offset: int) -> bytes:
-                return self._reader.pread(size, stored.offset + offset)
-
-            return ArchiveFile(stat, read, close=_nothing)
         fd = self._wholes.open(stored)
         if fd is not None:
             return ArchiveFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
-        _check_unchanged(self._blob, self._verified)
-        making = _Making(self._reader, self._wholes, stored)
-        return ArchiveFile(stat, making.read, making.close)
+        self._trusted.check()
+        if stored.size <= WHOLE_MAX:
+            making = _Making(self._reader, self._wholes, stored)
+            return ArchiveFile(stat, making.read, making.close)
+
+        def read(size: int, offset: int) -> bytes:
+            return self._reader.pread(size, stored.offset + offset)
+
+        return ArchiveFile(stat, read, close=_nothing)
 
     def close(self) -> None:
         self._reader.close()
-        self._blob.close()
+        self._trusted.blob.close()
 
 
 class _Making:
@@ -158,12 +186,6 @@ class _Making:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _check_unchanged(blob: Stretch, verified: Identity) -> None:
-    """EIO where somebody has written to a blob since it was verified."""
-    if blob.identity() != verified:
-        raise error(errno.EIO)
 
 
 def _nothing() -> None:

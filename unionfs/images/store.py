@@ -18,9 +18,9 @@ is made once: two processes that need the same wait for one another.
 Trust. A blob is read whole and verified (digest, size, diff ID) before anything in it is
 shown. It is read again, in part, while it is mounted, and is not copied for that: it is
 held open, and every time a file in it is opened, the blob's inode must have the size, mtime
-and ctime that it was verified with. So must the file that another mount finds under the
-blob's name; otherwise it is verified anew. ctime is the kernel's and cannot be set back, so
-this holds against everybody but root. What is kept here is ours alone (mode 0700).
+and ctime that it was verified with; otherwise it is verified anew. So it is when another
+mount finds something else under the blob's name. ctime is the kernel's and cannot be set
+back, so this holds against everybody but root. What is kept here is ours alone (mode 0700).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from unionfs.core.layer import Layer
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.images import kept, known
 from unionfs.images.compression import Compression, Decompressed
-from unionfs.images.contents import PackedContents, PlainContents, WholeFiles
+from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, WholeFiles
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.indexing import build_index
 from unionfs.images.known import Known
@@ -234,8 +234,9 @@ class LayerStore:
         return about
 
     def _contents(self, layer: ImageLayer, blob: Stretch, about: Known) -> Contents:
+        trusted = TrustedBlob(blob, layer.descriptor.digest, about.identity)
         if about.compression is Compression.NONE:
-            return PlainContents(layer.diff_id, blob, about.identity)
+            return PlainContents(layer.diff_id, trusted)
         wholes = WholeFiles(self.path("files", layer.diff_id))
         if are_short(about.frames, about.size):
             reader: Reader = FramesReader(blob, layer.descriptor.size, about.frames)
@@ -244,7 +245,7 @@ class LayerStore:
             reader = LazyReader(lambda: GzipReader(blob.from_start(), points))
         else:
             reader = LazyReader(partial(self._decompressed, layer, blob))
-        return PackedContents(layer.diff_id, blob, about.identity, reader, wholes)
+        return PackedContents(layer.diff_id, trusted, reader, wholes)
 
     def _decompressed(self, layer: ImageLayer, blob: Stretch) -> Reader:
         """The layer's plain bytes, in a file of their own."""
