@@ -52,8 +52,9 @@ def _list(fs: UnionFS, directory: str, long: bool) -> None:
 
 def _print(fs: UnionFS, path: str, name: str, long: bool) -> None:
     line = os.fsencode(name)
+    status = fs.lstat(path)
     if long:
-        line = _details(fs.lstat(path)).encode() + line
+        line = _details(status).encode() + line
         if fs.islink(path):
             line += b" -> " + os.fsencode(fs.readlink(path))
     sys.stdout.buffer.write(line + b"\n")
