@@ -63,6 +63,8 @@ class ArchiveStore:
 
     @names_path
     def scan(self, path: bytes) -> list[tuple[bytes, Kind]]:
+        if kind_of(self._record(path).mode) is not Kind.DIR:
+            raise error(errno.ENOTDIR)
         return [(name, kind) for name, (kind, _number) in self._listing(path).items()]
 
     @names_path
@@ -138,7 +140,9 @@ class ArchiveStore:
     def _number(self, path: bytes) -> int:
         if not path:
             return 0
-        parent, _, name = path.rpartition(b"/")
+        parent, slash, name = path.rpartition(b"/")
+        if slash and not parent:
+            raise error(errno.EINVAL)
         found = self._listing(parent).get(name)
         if found is None:
             check_name(name)
@@ -149,6 +153,7 @@ class ArchiveStore:
         return self._index.record(self._number(path))
 
     def _read_listing(self, path: bytes) -> dict[bytes, tuple[Kind, int]]:
+        """What a directory on the way to something holds."""
         directory = self._record(path)
         kind = kind_of(directory.mode)
         if kind is not Kind.DIR:
