@@ -14,7 +14,7 @@ import unionfs
 PUBLIC = {
     "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "HostStore", "ImageError",
     "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "OverlayDialect", "RenameFlags", "Symlink",
-    "UnionError", "UnionFS", "UnionPath", "UpperLayer",
+    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "open_image",
 }  # fmt: skip
 
 OPTIONAL = {

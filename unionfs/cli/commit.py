@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         squash=args.squash,
         labels=args.selinux_labels,
     )
-    output = image_options.output(args)
+    output, source = image_options.output(args), image_options.source(args)
     with (
-        inspected(args.target, base=args.base, words=args.words) as (union, image),
+        inspected(args.target, source, base=args.base, words=args.words) as (union, image),
         image_options.progress(args) as told,
     ):
         manifest = images.commit(union, image, args.destination, details, output=output, progress=told)

@@ -27,8 +27,11 @@ def run(args: argparse.Namespace) -> int:
     from unionfs import images
 
     output = image_options.output(args)
+    limits, platform, tls_verify = image_options.source(args)
     with (
-        image_options.open_image(args, args.source) as image,
+        images.open_image(
+            args.source, limits or images.DEFAULT_LIMITS, platform=platform, tls_verify=tls_verify
+        ) as image,
         image_options.progress(args) as told,
     ):
         if args.squash:

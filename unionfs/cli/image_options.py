@@ -5,19 +5,46 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from unionfs.cli import limits
 
 if TYPE_CHECKING:
-    from unionfs.images import Image, Output, Progress
+    from unionfs.images import Limits, Output, Platform, Progress
 
 FORMS = "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:DIR, tar:FILE or docker://HOST/NAME"
+
+
+class Source(NamedTuple):
+    """How an image is opened; without limits, by the usual ones."""
+
+    limits: Limits | None = None
+    platform: Platform | None = None
+    tls_verify: bool = True
+
+
+AS_USUAL = Source()
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--platform", metavar="OS/ARCH[/VARIANT]", help="which image of an index (default: the host's)"
     )
-    add_tls(parser)
+    parser.add_argument(
+        "--tls-verify",
+        type=_boolean,
+        default=True,
+        metavar="true|false",
+        help="false: speak to a registry that proves nothing, unencrypted if need be (default: true)",
+    )
+    limits.add_arguments(parser)
+
+
+def source(args: argparse.Namespace) -> Source:
+    from unionfs.images import parse_platform
+
+    platform = parse_platform(args.platform) if args.platform else None
+    return Source(limits.limits(args), platform, args.tls_verify)
 
 
 def add_beneath(parser: argparse.ArgumentParser) -> None:
@@ -31,16 +58,6 @@ def add_beneath(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="of an UPPER which is not mounted: lowerdir=A:B, dialect=…, userxattr",
-    )
-
-
-def add_tls(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tls-verify",
-        type=_boolean,
-        default=True,
-        metavar="true|false",
-        help="false: speak to a registry that proves nothing, unencrypted if need be (default: true)",
     )
 
 
@@ -67,13 +84,6 @@ def progress(args: argparse.Namespace) -> Iterator[Progress]:
         yield silent if args.quiet else line
     finally:
         line.clear()
-
-
-def open_image(args: argparse.Namespace, reference: str) -> Image:
-    from unionfs import images
-
-    platform = images.parse_platform(args.platform) if args.platform else None
-    return images.open_image(reference, platform=platform, tls_verify=args.tls_verify)
 
 
 def output(args: argparse.Namespace) -> Output:

@@ -11,6 +11,7 @@ from unionfs.errors import ConfigError
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
     from unionfs.adapters.options import Options
+    from unionfs.core.layer import Layer
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -43,6 +44,11 @@ def add_parser(subparsers: Subparsers) -> None:
         default=[],
         help="show a directory or file of this host at PATH, outside the layers (needs root, or unshare -rm)",
     )
+    parser.add_argument(
+        "--unpack",
+        action="store_true",
+        help="unpack an image's layers, instead of reading them where they are",
+    )
     image_options.add_source(parser)
     parser.add_argument(
         "--transport",
@@ -63,17 +69,21 @@ def run(args: argparse.Namespace) -> int:
 
     options = _options(args)
     reference, mountpoint = _places(args.places, options, named=args.name is not None)
-    image, layers = image_layers(args, reference) if reference else (None, [])
+    image: str | None = None
+    layers: list[Layer] = []
+    if reference:
+        image, layers = image_layers(reference, image_options.source(args), unpacked=args.unpack)
     if args.name:
         options, remembered = _named(args.name, options, image)
         if remembered and remembered != image:
-            image, layers = image_layers(args, remembered)
+            image, layers = image_layers(remembered, image_options.source(args), unpacked=args.unpack)
     mounting.mount(
         mountpoint,
         options,
         image=image,
         image_layers=layers,
         volumes=[parse_volume(text) for text in args.volume],
+        unpacked=args.unpack,
         transport=args.transport,
         foreground=args.foreground,
     )

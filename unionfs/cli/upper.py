@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, image_options
 from unionfs.cli.sizes import shown_size
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
     reset.add_argument(
         "image", metavar="IMAGE", nargs="?", help="an earlier or later commit (default: what it lies on)"
     )
+    image_options.add_source(reset)
     reset.set_defaults(run=run_reset)
     rm = actions.add_parser("rm", help="remove it with all changes")
     rm.add_argument("names", metavar="NAME", nargs="+")
@@ -61,17 +61,22 @@ def _as_text(named: Named, mountpoint: str | None) -> str:
 
 
 def _as_json(named: Named, mountpoint: str | None) -> str:
+    import json
+
     beneath = named.beneath._asdict()
     return json.dumps({"name": named.name, "size": named.size(), **beneath, "mountpoint": mountpoint})
 
 
 def run_reset(args: argparse.Namespace) -> int:
     from unionfs.adapters.uppers import Beneath
-    from unionfs.images import open_image
+    from unionfs.images import DEFAULT_LIMITS, LayerStore
 
     beneath = None
     if args.image:
-        with open_image(args.image) as image:
+        limits, platform, tls_verify = image_options.source(args)
+        with LayerStore().open_image(
+            args.image, limits or DEFAULT_LIMITS, platform=platform, tls_verify=tls_verify
+        ) as image:
             beneath = Beneath(str(image.reference.pinned(image.descriptor.digest)))
     uppers().reset(args.name, beneath)
     return 0

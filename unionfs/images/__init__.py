@@ -4,14 +4,14 @@ from unionfs.images.assembly import Output
 from unionfs.images.commit import Details, commit
 from unionfs.images.compression import Compression
 from unionfs.images.convert import convert, convert_squashed
-from unionfs.images.documents import Form
+from unionfs.images.documents import Form, Platform
 from unionfs.images.image import Image, ImageLayer, open_image
 from unionfs.images.layer_writer import write_layer
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.platforms import parse_platform
 from unionfs.images.progress import Progress
 from unionfs.images.reference import Reference, Transport, is_reference, parse_reference
-from unionfs.images.store import LayerStore, default_root, image_layers, memory_layers, open_layers
+from unionfs.images.store import LayerStore, default_root, memory_layers, open_layers
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -23,6 +23,7 @@ __all__ = [
     "LayerStore",
     "Limits",
     "Output",
+    "Platform",
     "Progress",
     "Reference",
     "Transport",
@@ -30,7 +31,6 @@ __all__ = [
     "convert",
     "convert_squashed",
     "default_root",
-    "image_layers",
     "is_reference",
     "memory_layers",
     "open_image",

@@ -39,9 +39,13 @@ class LayoutFile:
 
     def __init__(self, fd: int, start: int, size: int) -> None:
         self._fd = fd
+        self._start = start
         self._position = start
         self._end = start + size
         self.size = size
+
+    def extent(self) -> tuple[int, int, int]:
+        return self._fd, self._start, self.size
 
     def read(self, size: int, /) -> bytes:
         data = os.pread(self._fd, min(size, self._end - self._position), self._position)

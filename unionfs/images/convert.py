@@ -11,7 +11,7 @@ from unionfs.images.documents import Descriptor
 from unionfs.images.image import Image
 from unionfs.images.layer_writer import LayerOptions
 from unionfs.images.progress import Progress, silent
-from unionfs.images.store import image_layers
+from unionfs.images.store import LayerStore
 
 
 def convert(
@@ -43,7 +43,7 @@ def convert_squashed(
     )
     options = LayerOptions(dates.source_date_epoch())
     with (
-        closing(Union(image_layers(image, progress=progress))) as union,
+        closing(Union(LayerStore().layers(image, progress))) as union,
         Assembly(destination, image, output, progress) as assembly,
     ):
         squash.take_layers(assembly, image, run, union, options)

@@ -84,12 +84,32 @@ class Descriptor(NamedTuple):
 
 def parse(data: bytes, what: str) -> Json:
     try:
-        document = json.loads(data)
+        # UTF-8 and nothing else (RFC 8259): json would also take UTF-16, NaN and the last of two equal keys.
+        document = json.loads(data.decode(), object_pairs_hook=_unambiguous, parse_constant=_no_constant)
+    except _AmbiguousError as key:
+        raise ImageError(f"{what}: {key} comes more than once") from None
     except (ValueError, RecursionError):
         raise ImageError(f"{what}: not JSON") from None
     if not isinstance(document, dict):
         raise ImageError(f"{what}: not a JSON object")
     return document
+
+
+class _AmbiguousError(Exception):
+    """A key that an object has twice: two readers may take two values for it."""
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _AmbiguousError(repr(key[:80]))
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def encode(document: Json) -> bytes:
@@ -118,8 +138,8 @@ def parse_descriptor(document: object, what: str) -> Descriptor:
     except ImageError as error:
         raise ImageError(f"{what}: {error}") from None
     annotations: dict[str, Any] = field(document, "annotations", dict, what, {})
-    if not all(isinstance(value, str) for value in annotations.values()):
-        raise ImageError(f"{what}: an annotation is no str")
+    for key in annotations:
+        field(annotations, key, str, what)
     return Descriptor(
         media_type=field(document, "mediaType", str, what),
         digest=digest,

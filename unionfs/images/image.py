@@ -7,7 +7,7 @@ end, compressed (digest and size) and uncompressed (diff ID) at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from unionfs.errors import ArchiveError, DigestError, ImageError, ImageNotFoundError
@@ -18,7 +18,7 @@ from unionfs.images.documents import Descriptor, Platform
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.reference import Reference, parse_reference
-from unionfs.images.streams import HashedSource, Source, read_all
+from unionfs.images.streams import HashedSource, ReadAhead, Source, chunks, read_all
 from unionfs.images.transport import Blob, ImageSource, Trust
 
 _INDEX_DEPTH = 4
@@ -32,19 +32,27 @@ class LayerStream:
         descriptor = layer.descriptor
         self._compressed = HashedSource(blob, descriptor.digest.algorithm)
         expected = documents.layer_compression(descriptor.media_type)
-        plain = Decompressed(self._compressed, layer.name, limits, expected)
-        self._plain = HashedSource(plain, layer.diff_id.algorithm)
+        self.decompressed = Decompressed(self._compressed, layer.name, limits, expected)
+        self._plain = HashedSource(self.decompressed, layer.diff_id.algorithm)
+        # One thread decompresses and hashes while the caller's makes something of it.
+        self._ahead = ReadAhead(self._plain)
 
     def read(self, size: int, /) -> bytes:
-        return self._plain.read(size)
+        return self._ahead.read(size)
+
+    def close(self) -> None:
+        self._ahead.close()
 
     def verify(self) -> None:
         """Raises `DigestError` where the layer is not what the manifest and the configuration say."""
+        for _ in chunks(self):
+            pass
         self._plain.verify(f"{self._layer.name}: diff ID", self._layer.diff_id)
         self.verify_blob()
 
     def verify_blob(self) -> None:
         """As `verify`, for the compressed bytes alone: they can be read where the archive cannot."""
+        self.close()
         descriptor = self._layer.descriptor
         self._compressed.verify(self._layer.name, descriptor.digest, descriptor.size)
 
@@ -83,10 +91,15 @@ class Image(NamedTuple):
             yield blob
 
     @contextmanager
-    def open_layer(self, layer: ImageLayer, progress: Progress = silent) -> Iterator[LayerStream]:
-        """The layer's archive, verified when the block is left without an error."""
-        with self.open_blob(layer.descriptor) as blob:
-            measured = Measured(blob, str(layer.descriptor.digest), layer.descriptor.size, progress)
+    def open_layer(
+        self, layer: ImageLayer, progress: Progress = silent, blob: Source | None = None
+    ) -> Iterator[LayerStream]:
+        """The layer's archive, verified when the block is left without an error.
+
+        `blob` are the layer's bytes, where the caller has them open already.
+        """
+        with self.open_blob(layer.descriptor) if blob is None else nullcontext(blob) as given:
+            measured = Measured(given, str(layer.descriptor.digest), layer.descriptor.size, progress)
             stream = LayerStream(layer, measured, self.limits)
             try:
                 yield stream
@@ -95,12 +108,14 @@ class Image(NamedTuple):
                 # A blob that is not the one announced explains every other complaint about it.
                 stream.verify_blob()
                 raise
+            finally:
+                stream.close()
 
-    def verify_blob(self, layer: ImageLayer, progress: Progress = silent) -> None:
-        """Raises `ImageError` where the layer's blob is missing, or not the one announced."""
+    def verify_blob(self, layer: ImageLayer, progress: Progress = silent, blob: Source | None = None) -> None:
+        """Raises `ImageError` where the layer's blob (or `blob`) is missing, or not the one announced."""
         descriptor = layer.descriptor
-        with self.open_blob(descriptor) as blob:
-            measured = Measured(blob, str(descriptor.digest), descriptor.size, progress)
+        with self.open_blob(descriptor) if blob is None else nullcontext(blob) as given:
+            measured = Measured(given, str(descriptor.digest), descriptor.size, progress)
             source = HashedSource(measured, descriptor.digest.algorithm)
             source.verify(layer.name, descriptor.digest, descriptor.size)
 
@@ -136,6 +151,11 @@ def open_image(
     if isinstance(reference, str):
         reference = parse_reference(reference)
     source = transports.open_source(reference, Trust(limits, tls_verify))
+    return read_image(reference, source, limits, platform)
+
+
+def read_image(reference: Reference, source: ImageSource, limits: Limits, platform: Platform | None) -> Image:
+    """The image in a source, as `open_image` gives it; the source is closed with it, or at once."""
     try:
         return _read_image(reference, source, limits, platform)
     except BaseException:

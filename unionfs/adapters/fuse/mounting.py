@@ -26,10 +26,11 @@ def mount(
     image: str | None = None,
     image_layers: Sequence[Layer] = (),
     volumes: Sequence[Volume] = (),
+    unpacked: bool = False,
     transport: str = transports.AUTO,
     foreground: bool = False,
 ) -> None:
-    """Mount the union that `options` describe, above the layers of an image if one is given.
+    """Mount the union that `options` describe, above the layers of an image (`unpacked` or not) if given.
 
     `volumes` are mounted on it then. Returns once that is done, or with `foreground` once it has
     been unmounted. `ConfigError` for what does not fit together, before anything is changed;
@@ -44,7 +45,7 @@ def mount(
     serve_union = transports.choose(transport)
 
     def serve(ready: Callable[[], None]) -> None:
-        record = records.Record(mountpoint, options, image, os.getpid(), tuple(volumes))
+        record = records.Record(mountpoint, options, image, os.getpid(), unpacked, tuple(volumes))
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
         opened = stack.opened(options, image_layers, adopt_root=image is not None)
         with records.published(record), opened as union:

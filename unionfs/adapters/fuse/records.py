@@ -25,6 +25,8 @@ class Record(NamedTuple):
     options: Options
     image: str | None
     pid: int
+    unpacked: bool = False
+    """Whether the image's layers are directories."""
     volumes: tuple[Volume, ...] = ()
 
 
