@@ -87,11 +87,8 @@ def _commits(place: Path, reference: str, repeats: int) -> Figure:
     with _mounted(place, reference) as root:
         _change(root)
         for number in range(repeats):
-            ours.append(_seconds(lambda n=number: _run(*_OURS, "commit", str(root), f"oci:{layout}:ours{n}")))
-            image = f"{layout}:theirs{number}"
-            theirs.append(
-                _seconds(lambda image=image: _run("umoci", "repack", "--image", image, str(bundle)))
-            )
+            ours.append(_seconds(*_OURS, "commit", str(root), f"oci:{layout}:ours{number}"))
+            theirs.append(_seconds("umoci", "repack", "--image", f"{layout}:theirs{number}", str(bundle)))
     shutil.rmtree(bundle)
     return Figure(f"commit of {_CHANGED} changed files", "umoci repack", 0.1, 0.03, ours, theirs)
 
