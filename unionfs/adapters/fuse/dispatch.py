@@ -50,6 +50,7 @@ class Dispatcher:
         self._files: Handles[Handle] = Handles()
         self.passthrough = Passthrough(read_only=union.upper is None)
         self._clock = Clock()
+        self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
     def answer(self, request: Request) -> bytes | None:
@@ -166,9 +167,16 @@ class Dispatcher:
         return nanoseconds if valid & given else None
 
     def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
+        self._need_xattrs()
         return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
 
+    def _need_xattrs(self) -> None:
+        """ENOSYS, after which the kernel never asks again: ls(1) does so twice for every file."""
+        if not self._has_xattrs:
+            raise error(errno.ENOSYS)
+
     def _listxattr(self, request: Request, size: int) -> bytes:
+        self._need_xattrs()
         names = self._union.listxattr(self._ids[request.nodeid])
         return _sized(b"".join(name + b"\0" for name in names), size)
 
