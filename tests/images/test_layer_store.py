@@ -13,7 +13,7 @@ import pytest
 from archive_builder import END, LayoutBuilder, directory, file, listing, octal
 
 from unionfs.errors import ArchiveError, DigestError, ImageError
-from unionfs.images.layout import open_image
+from unionfs.images.image import open_image
 from unionfs.images.store import LayerStore, default_root, open_layers
 
 LOWER = file(b"a", b"1") + END

@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -14,7 +14,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "cat", help="print a file of an image", description="Write a file of an image to standard output."
     )
     parser.add_argument("image", metavar="IMAGE:/PATH")
-    limits.add_arguments(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 

@@ -8,10 +8,16 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
+from unionfs.cli.sizes import shown_size
+from unionfs.types import Kind
 
 if TYPE_CHECKING:
     from unionfs.core.diff import Change
+
+
+_SIZE = 9
+"""The column of sizes, in characters."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -22,23 +28,30 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("target", metavar="MOUNTPOINT|UPPER|IMAGE")
     parser.add_argument("other", metavar="IMAGE", nargs="?", help="what the image before it is compared to")
+    parser.add_argument("-s", "--sizes", action="store_true", help="how large each is, and all together")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: path, change, kind, size"
     )
-    limits.add_arguments(parser)
+    image_options.add_beneath(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    for change in _between_images(args) if args.other else _of_upper(args.target):
-        _print(_as_json(change) if args.json else b"%s /%s" % (change.letter.encode(), change.path))
+    total = 0
+    for change in _between_images(args) if args.other else _of_upper(args):
+        total += change.size if change.letter != "D" else 0
+        _print(_as_json(change) if args.json else _as_text(change, sizes=args.sizes))
+    if args.sizes and not args.json:
+        _print(f"{shown_size(total):>{_SIZE}} in all".encode())
     return 0
 
 
-def _of_upper(target: str) -> Iterator[Change]:
+def _of_upper(args: argparse.Namespace) -> Iterator[Change]:
     from unionfs.cli.target import inspected
 
-    with inspected(target) as (union, _):
+    source = image_options.source(args)
+    with inspected(args.target, source, base=args.base, words=args.words) as (union, _):
         yield from union.diff()
 
 
@@ -46,9 +59,17 @@ def _between_images(args: argparse.Namespace) -> Iterator[Change]:
     from unionfs.cli.target import image_union
     from unionfs.images.compare import compare
 
-    believed = limits.limits(args)
-    with image_union(args.target, believed) as old, image_union(args.other, believed) as new:
+    source = image_options.source(args)
+    with image_union(args.target, source) as old, image_union(args.other, source) as new:
         yield from compare(old, new)
+
+
+def _as_text(change: Change, *, sizes: bool) -> bytes:
+    line = b"%s /%s" % (change.letter.encode(), change.path)
+    if not sizes:
+        return line
+    known = shown_size(change.size) if change.kind is Kind.FILE else ""
+    return f"{known:>{_SIZE}} ".encode() + line
 
 
 def _print(line: bytes) -> None:

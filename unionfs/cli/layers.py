@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
 from unionfs.cli.sizes import shown_size
 
 _FIELDS = ("layer", "packed", "size", "wasted", "added", "changed", "removed")
@@ -20,7 +20,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, sizes in bytes")
-    limits.add_arguments(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from unionfs.cli.target import opened
     from unionfs.images.report import report
 
-    image, layers = opened(args.image, limits.limits(args))
+    image, layers = opened(args.image, image_options.source(args))
     try:
         reports = report(layers)
     finally:

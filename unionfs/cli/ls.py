@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("image", metavar=IMAGE_PATH)
     parser.add_argument("-l", "--long", action="store_true", help="with mode, links, owner, size and time")
     parser.add_argument("-R", "--recursive", action="store_true", help="with all directories below")
-    limits.add_arguments(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 

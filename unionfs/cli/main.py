@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 
 from unionfs import __version__
-from unionfs.cli import cat, commit, demo, diff, layers, ls, mount, stat, store, tree, umount
+from unionfs.cli import cat, commit, convert, demo, diff, layers, ls, mount, stat, store, tree, umount, upper
 from unionfs.errors import UnionError
 
-_COMMANDS = (mount, umount, diff, commit, layers, ls, cat, stat, tree, store, demo)
+_COMMANDS = (mount, umount, diff, commit, convert, upper, layers, ls, cat, stat, tree, store, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

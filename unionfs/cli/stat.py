@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("image", metavar=IMAGE_PATH)
     parser.add_argument("--json", action="store_true", help="as one JSON object")
-    limits.add_arguments(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, limits
+from unionfs.cli import Subparsers, image_options
 from unionfs.types import Kind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Show an image, or a directory of it, as a tree, with the layers that each file is in.",
     )
     parser.add_argument("image", metavar=IMAGE_PATH)
-    limits.add_arguments(parser)
+    image_options.add_source(parser)
     parser.set_defaults(run=run)
 
 

@@ -93,12 +93,14 @@ class Union:
             return self.upper
         return self.lowers[node.lowers[0].layer]
 
-    def diff(self) -> Iterator[diff.Change]:
-        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`."""
-        if self.upper is None:
-            return iter(())
+    def diff(self, above: int = 0) -> Iterator[diff.Change]:
+        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`.
+
+        The `above` top-most lowers count to the change, as if they were one with the upper layer.
+        """
         with self._lock:
-            return iter(diff.changes(self._nodes, links_are_hidden=self._state.workdir.has_index()))
+            links_are_hidden = self.upper is not None and self._state.workdir.has_index()
+            return iter(diff.changes(self._nodes, above=above, links_are_hidden=links_are_hidden))
 
     # Attributes
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from unionfs.errors import ArchiveError, ImageError
 from unionfs.images.limits import Limits
@@ -208,16 +208,45 @@ def _zstd() -> Any:
         ) from None
 
 
-class GzipSink:
-    """Compresses to gzip without a time or a name: the same bytes each time."""
+class CompressingSink:
+    """Compresses what is written, without a time or a name: the same bytes each time."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, compression: Compression, sink: Sink) -> None:
         self._sink = sink
-        self._member = zlib.compressobj(wbits=_GZIP_FORMAT)
+        self._compressor = _COMPRESSORS[compression]()
 
     def write(self, data: bytes, /) -> None:
-        self._sink.write(self._member.compress(data))
+        self._sink.write(self._compressor.compress(data))
 
     def close(self) -> None:
         """Write the end; the sink stays open."""
-        self._sink.write(self._member.flush())
+        self._sink.write(self._compressor.flush())
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+class _Verbatim:
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def _gzip_compressor() -> _Compressor:
+    return zlib.compressobj(wbits=_GZIP_FORMAT)
+
+
+def _zstd_compressor() -> _Compressor:
+    compressor: _Compressor = _zstd().ZstdCompressor()
+    return compressor
+
+
+_COMPRESSORS: dict[Compression, Callable[[], _Compressor]] = {
+    Compression.NONE: _Verbatim,
+    Compression.GZIP: _gzip_compressor,
+    Compression.ZSTD: _zstd_compressor,
+}

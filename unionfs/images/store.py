@@ -38,15 +38,19 @@ from unionfs.images import kept, known
 from unionfs.images.compression import Compression, Decompressed
 from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, WholeFiles
 from unionfs.images.digest import Digest, digest_of
+from unionfs.images.documents import Platform
+from unionfs.images.image import Image, ImageLayer, open_image, read_image
 from unionfs.images.indexing import build_index
 from unionfs.images.known import Known
-from unionfs.images.layout import Image, ImageLayer, open_image
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.progress import Progress, silent
+from unionfs.images.pulled import PulledSource
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
+from unionfs.images.reference import Transport, parse_reference
 from unionfs.images.streams import FileSource, HashedSource, chunks
 from unionfs.images.stretch import Stretch
+from unionfs.images.transport import Trust
 from unionfs.images.treesum import tree_sum
 from unionfs.images.unpack import unpack
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
@@ -120,6 +124,21 @@ class LayerStore:
                 opened.store.close()
             raise
         return layers
+
+    def open_image(
+        self,
+        reference: str,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        platform: Platform | None = None,
+        tls_verify: bool = True,
+    ) -> Image:
+        """As `image.open_image`; but what a registry has sent is kept, and not asked for again."""
+        parsed = parse_reference(reference)
+        if parsed.transport is not Transport.REGISTRY:
+            return open_image(parsed, limits, platform=platform, tls_verify=tls_verify)
+        source = PulledSource(parsed, Trust(limits, tls_verify), partial(self.path, "blobs"))
+        return read_image(parsed, source, limits, platform)
 
     # Unpacked
 
@@ -328,14 +347,16 @@ def open_layers(
     progress: Progress = silent,
     *,
     unpacked: bool = False,
+    platform: Platform | None = None,
+    tls_verify: bool = True,
 ) -> tuple[Image, list[Layer]]:
     """The image that `reference` names, and its layers as those of a union: top-most first.
 
     Of the layers `store` keeps indexes or, with `unpacked`, directories. The caller closes
-    the image; the layers do not need it.
+    the image; the layers do not need it. For the rest see `image.open_image`.
     """
     layer_store = LayerStore() if store is None else store
-    image = open_image(reference, limits)
+    image = layer_store.open_image(reference, limits, platform=platform, tls_verify=tls_verify)
     try:
         return image, layer_store.layers(image, progress, unpacked=unpacked)
     except BaseException:

@@ -27,6 +27,14 @@ class SkippingSource(Source, Protocol):
 
 
 @runtime_checkable
+class CopyingSource(Source, Protocol):
+    """A source that can hand its bytes to a file without their passing through this process."""
+
+    def copy_to(self, fd: int) -> bool:
+        """Write all of the rest to a descriptor; False, and nothing is written, where that cannot be done."""
+
+
+@runtime_checkable
 class FileSource(Source, Protocol):
     """A source that is a stretch of a file of this host."""
 
@@ -43,6 +51,10 @@ class Sink(Protocol):
 def chunks(source: Source) -> Iterator[bytes]:
     while data := source.read(CHUNK):
         yield data
+
+
+def read_all(source: Source) -> bytes:
+    return b"".join(chunks(source))
 
 
 class HashedSource:

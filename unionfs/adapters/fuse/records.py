@@ -10,9 +10,10 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.fuse.volumes import Volume
 from unionfs.adapters.options import Options
 from unionfs.errors import ConfigError
 
@@ -26,6 +27,7 @@ class Record(NamedTuple):
     pid: int
     unpacked: bool = False
     """Whether the image's layers are directories."""
+    volumes: tuple[Volume, ...] = ()
 
 
 def runtime_directory() -> str:
@@ -124,7 +126,15 @@ def _is_locked(fd: int) -> bool:
 
 
 def _parse(text: bytes) -> Record:
+    """Of what another version has written, that which this one knows."""
     fields = json.loads(text)
-    words = fields.pop("options")
-    sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
-    return Record(options=Options(**words | sequences), **fields)
+    options = {
+        name: _as_tuple(value) for name, value in fields.pop("options").items() if name in Options._fields
+    }
+    volumes = tuple(Volume(*volume) for volume in fields.pop("volumes", ()))
+    known = {name: value for name, value in fields.items() if name in Record._fields}
+    return Record(options=Options(**options), volumes=volumes, **known)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
