@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,7 @@ LAYERS = 3
 
 _PER_DIRECTORY = 60
 _MTIME = 1_700_000_000 * 10**9
+_SIGMA = 1.7  # as in Debian's images: the median is a quarter of the mean
 _WORD = b"the quick brown fox jumps over the lazy dog, %d times\n"
 
 
@@ -50,8 +52,8 @@ def _entries(layer: int, files: int, size: int) -> Iterator[tuple[Entry, bytes]]
     for name in ("usr", "usr/lib", *(f"usr/lib/d{each:03}" for each in range(-(-files // _PER_DIRECTORY)))):
         yield Entry(name.encode(), Kind.DIR, 0o755, mtime_ns=_MTIME), b""
     for number in range(layer, files, LAYERS):
-        # From a tenth of the mean to nearly twice, half of it text and half what cannot be compressed.
-        half = int(size / files / 2 * chance.uniform(0.1, 1.9))
+        # Many small files and few large ones; half text and half what cannot be compressed.
+        half = int(chance.lognormvariate(math.log(size / files / 2) - _SIGMA**2 / 2, _SIGMA))
         text = _WORD % number * (half // len(_WORD) + 1)
         content = text[:half] + chance.randbytes(half)
         yield Entry(_path(number).encode(), Kind.FILE, size=len(content), mtime_ns=_MTIME), content

@@ -122,7 +122,7 @@ def test_every_compression_is_read_anywhere(
 def test_without_indexed_gzip_the_layer_is_decompressed_once(
     layout: LayoutBuilder, store: LayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "_indexed_gzip", lambda: None)
+    monkeypatch.setattr(readers, "find_spec", lambda _name: None)
     packed(layout, f"{TAR}+gzip", GZIPPED, archives=(ARCHIVE,))
     layers = opened(layout, store)
     assert "plain" not in kinds_kept(store)  # nobody has read anything

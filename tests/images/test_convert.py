@@ -18,9 +18,10 @@ from trees import tree, tree_of
 
 from unionfs.core.union import Union
 from unionfs.errors import DigestError, ImageError, ImageNotFoundError
-from unionfs.images import convert, convert_squashed, memory_layers, open_image
+from unionfs.images import convert_squashed, memory_layers, open_image
 from unionfs.images.assembly import Output
 from unionfs.images.compression import Compression
+from unionfs.images.convert import convert
 from unionfs.images.documents import Form
 from unionfs.images.squash import parse_run
 

@@ -15,9 +15,10 @@ from archive_builder import END, LayoutBuilder, content, file, sha256
 from registries import Handler, auth_file, docker_registry, scripted
 
 from unionfs.errors import DigestError, ImageError, ImageNotFoundError
-from unionfs.images import convert, memory_layers, open_image
+from unionfs.images import memory_layers, open_image
 from unionfs.images.assembly import Output
 from unionfs.images.compression import Compression
+from unionfs.images.convert import convert
 from unionfs.images.documents import Form, Platform
 from unionfs.images.transports import web
 

@@ -16,7 +16,8 @@ from unionfs.core.attrs import Changes
 from unionfs.core.layer import UpperLayer
 from unionfs.core.union import Union
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
-from unionfs.images import commit, memory_layers, open_image
+from unionfs.images import memory_layers, open_image
+from unionfs.images.commit import commit
 from unionfs.layers.memory import MemoryStore
 
 # Kept beside the checkout: too large for it.

@@ -169,7 +169,7 @@ def test_decompressed_copies_and_fetched_blobs_are_verified_too(
     from unionfs.images import store as store_module
 
     monkeypatch.setattr(readers, "_FRAME_MAX", 0)
-    monkeypatch.setattr(readers, "_indexed_gzip", lambda: None)
+    monkeypatch.setattr(readers, "find_spec", lambda _name: None)
     monkeypatch.setattr(store_module, "FileSource", type(None))  # as if it came over the network
     image, layers = open_layers(f"oci:{layout.root}", store)
     image.close()

@@ -44,10 +44,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from unionfs import images
     from unionfs.cli.target import inspected
+    from unionfs.images.commit import Details, commit
 
-    details = images.Details(
+    details = Details(
         created_by=args.created_by,
         author=args.author,
         comment=args.message,
@@ -60,6 +60,6 @@ def run(args: argparse.Namespace) -> int:
         inspected(args.target, source, base=args.base, words=args.words) as (union, image),
         image_options.progress(args) as told,
     ):
-        manifest = images.commit(union, image, args.destination, details, output=output, progress=told)
+        manifest = commit(union, image, args.destination, details, output=output, progress=told)
     print(manifest.digest)
     return 0

@@ -25,6 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from unionfs import images
+    from unionfs.images.convert import convert
 
     output = image_options.output(args)
     limits, platform, tls_verify = image_options.source(args)
@@ -39,6 +40,6 @@ def run(args: argparse.Namespace) -> int:
                 image, args.squash, args.destination, output=output, progress=told
             )
         else:
-            manifest = images.convert(image, args.destination, output=output, progress=told)
+            manifest = convert(image, args.destination, output=output, progress=told)
     print(manifest.digest)
     return 0

@@ -123,6 +123,10 @@ class Union:
             store, path, _dialect = self._nodes.store_of(node)
             return store.readlink(path)
 
+    def has_xattrs(self) -> bool:
+        """False where no file has an extended attribute, or ever will."""
+        return self.upper is not None or any(layer.store.has_xattrs() for layer in self.lowers)
+
     def listxattr(self, node: Node) -> list[bytes]:
         """The names of the node's extended attributes, marks left out."""
         return attrs.list_xattrs(self._state, node)

@@ -7,7 +7,6 @@ import io
 import os
 import posixpath
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
@@ -188,6 +187,8 @@ class ArchiveLayout:
 
 def _decompressed(fd: int, file: str, limits: Limits) -> int:
     """A descriptor of the uncompressed archive in place of `fd`, which is closed."""
+    import tempfile  # it brings a lot that nobody else needs
+
     source = HashedSource(LayoutFile(fd, 0, os.fstat(fd).st_size), "sha256")
     with tempfile.TemporaryFile() as whole:
         for data in chunks(Decompressed(source, file, limits)):

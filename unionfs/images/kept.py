@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,14 +28,19 @@ def aside(path: Path) -> Iterator[IO[bytes]]:
     Whoever opens `path` meanwhile finds what was there before, or nothing.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=ASIDE, delete=False) as file:
+    name = path.with_name(ASIDE + os.urandom(8).hex())
+    with open(name, "xb", opener=_open_for_us) as file:
         try:
             yield file
             file.flush()
-            os.rename(file.name, path)
+            os.rename(name, path)
         except BaseException:
-            os.unlink(file.name)
+            os.unlink(name)
             raise
+
+
+def _open_for_us(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -10,14 +10,15 @@ Plain layers are read where they are. Compressed ones, by what they allow:
 
 from __future__ import annotations
 
-import importlib
 import io
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from unionfs.images import kept
 from unionfs.images.compression import Compression, Decompressed, Frame
@@ -83,8 +84,7 @@ class GzipReader:
     def __init__(self, blob: Stretch, points: Path) -> None:
         self._blob = blob
         self._points = points
-        module = _indexed_gzip()
-        assert module is not None
+        module = import_module("indexed_gzip")
         self._file = module.IndexedGzipFile(fileobj=blob, spacing=_SPACING)
         content = kept.read(points)
         if content is not None:
@@ -108,15 +108,7 @@ class GzipReader:
 
 def can_seek(compression: Compression) -> bool:
     """Whether there is something to read anywhere in one long frame of this compression."""
-    return compression is Compression.GZIP and _indexed_gzip() is not None
-
-
-@lru_cache(1)
-def _indexed_gzip() -> Any:
-    try:
-        return importlib.import_module("indexed_gzip")
-    except ImportError:
-        return None
+    return compression is Compression.GZIP and find_spec("indexed_gzip") is not None
 
 
 class LazyReader:

@@ -54,6 +54,7 @@ class Dispatcher:
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
+        self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
     def start(self, flags: InitFlags, send: Callable[..., None], descriptor: int | None) -> None:
@@ -187,9 +188,16 @@ class Dispatcher:
         return nanoseconds if valid & given else None
 
     def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
+        self._need_xattrs()
         return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
 
+    def _need_xattrs(self) -> None:
+        """ENOSYS, after which the kernel never asks again: ls(1) does so twice for every file."""
+        if not self._has_xattrs:
+            raise error(errno.ENOSYS)
+
     def _listxattr(self, request: Request, size: int) -> bytes:
+        self._need_xattrs()
         names = self._union.listxattr(self._ids[request.nodeid])
         return _sized(b"".join(name + b"\0" for name in names), size)
 
@@ -325,9 +333,8 @@ class Dispatcher:
             if room.fits(dot.name)
         ]
         lifetimes, remember = self._lifetimes, self._ids.remember
-        for name, kind, place, found in self._union.readdirplus(directory, cookie, room.fits):
-            if found is not None:
-                node, stat = found
+        for name, kind, place, node, stat in self._union.readdirplus(directory, cookie, room.fits):
+            if node is not None and stat is not None:
                 reply.append(protocol.direntplus(remember(node), stat, lifetimes, name, place))
             else:
                 reply.append(protocol.NO_ENTRY + protocol.dirent(name, 1, place, kind))

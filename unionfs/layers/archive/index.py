@@ -1,6 +1,6 @@
 """What is in an archive, as one file that needs no reading before it is used. Pure: bytes in, bytes out.
 
-    header      magic, number of nodes, of names, size of the heap
+    header      magic, number of nodes, of names, size of the heap, whether there are xattrs
     nodes       one record a file, the root first; what it holds depends on the kind
     names       one record a name, those of a directory side by side, sorted by name
     heap        names, symbolic links' targets, extended attributes
@@ -22,7 +22,7 @@ import xxhash
 from unionfs.types import Kind, kind_of
 
 _MAGIC = b"unionfs index 1\n"
-_HEADER = struct.Struct("<16sQQQ")
+_HEADER = struct.Struct("<16sQQQ?")
 _NODE = struct.Struct("<IIIIQQqQQI16s")
 _NAME = struct.Struct("<QHBxI")
 _XATTRS = struct.Struct("<I")
@@ -113,7 +113,8 @@ class _Writer:
             self._add_names(node)
         records = b"".join(map(self._record, self._nodes))
         body = records + b"".join(self._names) + self._heap
-        return _HEADER.pack(_MAGIC, len(self._nodes), len(self._names), len(self._heap)) + body
+        has_xattrs = any(node.xattrs for node in self._nodes)
+        return _HEADER.pack(_MAGIC, len(self._nodes), len(self._names), len(self._heap), has_xattrs) + body
 
     def _add_names(self, directory: Node) -> None:
         self._first[id(directory)] = len(self._names)
@@ -170,7 +171,7 @@ class Index:
         view = memoryview(data)
         if len(view) < _HEADER.size:
             raise BrokenIndexError("too short for an index")
-        magic, nodes, names, heap = _HEADER.unpack_from(view)
+        magic, nodes, names, heap, self.has_xattrs = _HEADER.unpack_from(view)
         if magic != _MAGIC:
             raise BrokenIndexError("not an index of this version")
         self.nodes = nodes

@@ -85,6 +85,9 @@ class ArchiveStore:
         except KeyError:
             raise error(errno.ENODATA) from None
 
+    def has_xattrs(self) -> bool:
+        return bool(self._index.has_xattrs)
+
     @names_path
     def open(self, path: bytes, access: Access = Access.READ) -> ArchiveFile:
         number = self._number(path)
