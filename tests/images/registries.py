@@ -42,8 +42,11 @@ def docker_registry(directory: Path, *, password: bool = False) -> Iterator[str]
         settings["auth"] = {"htpasswd": {"realm": "tests", "path": str(directory / "htpasswd")}}
     config = directory / "config.json"
     config.write_text(json.dumps(settings))  # which is YAML, too
+    # It would take REGISTRY_AUTH_FILE for a setting of its own.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
     with open(directory / "log", "wb") as log:
-        server = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
+        command = [program, "serve", str(config)]
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         _await(server, address)
         yield address
