@@ -24,13 +24,18 @@ def by_name(known: Sequence[Named], names: Sequence[str]) -> list[Named]:
 
 
 def present(peers: Iterable[Peer]) -> list[Peer]:
-    """Those that can be measured here; a line on stderr says what the others lack."""
+    """Those that can be measured here; a line on stderr says what the others lack.
+
+    `ConfigError` if nobody can.
+    """
     here = []
     for peer in peers:
         if lack := peer.lack():
             print(f"{peer.name} is left out: {lack}", file=sys.stderr)
         else:
             here.append(peer)
+    if not here:
+        raise ConfigError("there is nobody to be measured")
     return here
 
 

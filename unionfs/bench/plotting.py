@@ -15,6 +15,7 @@ from unionfs.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as MatplotlibAxis
     from matplotlib.figure import Figure
 
 _FORMATS = {".svg": {"Date": None}, ".png": {}}
@@ -65,8 +66,8 @@ def draw_panels(panels: Sequence[Panel], target: Path, *, columns: int = 2) -> N
 
 
 def draw_ratios(rows: Iterable[Row], to: str, target: Path) -> None:
-    """Write to `target` what each figure is as a multiple of the peer `to`'s: a line of marks each."""
-    shown = [row for row in rows if row.spreads.keys() - {to} and to in row.spreads]
+    """Write to `target` what each time is as a multiple of the peer `to`'s: a line of marks each."""
+    shown = [row for row in rows if to in row.spreads and row.unit is Unit.SECONDS]
     figure = _figure(10, 1 + 0.32 * len(shown))
     axes = figure.add_subplot()
     for peer in dict.fromkeys(peer for row in shown for peer in row.spreads if peer != to):
@@ -76,12 +77,13 @@ def draw_ratios(rows: Iterable[Row], to: str, target: Path) -> None:
     goals = [(_allowed(row, to), place) for place, row in enumerate(shown)]
     for allowed, place in goals:
         if allowed:
-            axes.plot([allowed], [place], "|k", markersize=11, label="goal")
+            axes.plot([allowed], [place], "|k", markersize=11, label=f"goal of {OURS}")
     axes.set_xscale("log")
     axes.axvline(1, color=_COLOURS.get(to, _STRANGER), linewidth=1)
     axes.set_yticks(range(len(shown)), [row.heading for row in shown])
     axes.invert_yaxis()
     axes.grid(alpha=0.25)
+    _mark(axes.xaxis, *axes.get_xlim())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel(f"times what {to} takes (less is better)")
     _finish(figure, target)
@@ -96,8 +98,6 @@ def _allowed(row: Row, to: str) -> float | None:
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    from matplotlib.ticker import LogLocator
-
     for peer in dict.fromkeys(peer for row in panel.rows for peer in row.spreads):
         _draw_curve(axes, panel.rows, peer)
         _draw_curve(axes, panel.beside, peer, broken=True)
@@ -108,9 +108,17 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     points = [row.at for row in panel.rows if row.at]
     axes.set_xticks([point.value for point in points], [_short(*point) for point in points])
     axes.minorticks_off()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    _mark(axes.yaxis, *axes.get_ylim())
     unit = panel.rows[0].unit
     axes.yaxis.set_major_formatter(lambda value, _: _quantity(unit, value))
+
+
+def _mark(axis: MatplotlibAxis, low: float, high: float) -> None:
+    """Put marks on a logarithmic axis, so many that it can be read and so few that they have room."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1, 3)))
+    axis.set_minor_locator(NullLocator())
 
 
 def _draw_curve(axes: Axes, rows: Iterable[Row], peer: str, *, broken: bool = False) -> None:
@@ -131,12 +139,17 @@ def _short(axis: Axis, value: int) -> str:
 
 def _quantity(unit: Unit, value: float) -> str:
     """`value` on an axis, as short as it can be said."""
-    if unit is Unit.SECONDS:
-        for name, times in (("s", 1), ("ms", 1e3)):
-            if value * times >= 1:
-                return f"{value * times:g} {name}"
-        return f"{value * 1e6:g} µs"
+    for name, times in _SCALES.get(unit, ()):
+        if value * times >= 0.999:
+            return f"{value * times:.3g} {name}"
     return f"{value:,g} {unit.value}"
+
+
+_SCALES = {
+    Unit.SECONDS: (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)),
+    Unit.BYTES: (("GB", 1e-9), ("MB", 1e-6), ("kB", 1e-3)),
+}
+"""What people are told values of a unit in, the first that they make one of."""
 
 
 def _style(peer: str) -> dict[str, Any]:

@@ -19,14 +19,17 @@ class Unit(enum.Enum):
     @property
     def shown(self) -> str:
         """The unit that people are shown."""
-        return "milliseconds" if self is Unit.SECONDS else self.value
+        return _SHOWN[self][0] if self in _SHOWN else self.value
 
     def text(self, value: float) -> str:
         """`value` in the unit that is shown, with three digits or more."""
-        value = value * 1000 if self is Unit.SECONDS else value
-        if value == int(value) and self is not Unit.SECONDS:
+        if self is Unit.REQUESTS:
             return f"{value:,.0f}"
+        value = value * _SHOWN[self][1] if self in _SHOWN else value
         return f"{value:,.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+_SHOWN = {Unit.SECONDS: ("milliseconds", 1000.0), Unit.BYTES: ("kB", 0.001)}
 
 
 class Axis(enum.Enum):
