@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from benchmarks.trees import ScaledTree
+from unionfs.bench.peers import Peer
 from unionfs.bench.units import Axis, Point
-from unionfs.bench.workload import Body, Figure, Use, Workload
+from unionfs.bench.workload import Body, Figure, Use, Workload, everybody
 
 T = TypeVar("T", bound=ScaledTree)
 
@@ -39,13 +40,13 @@ def workload(
     use: Use,
     amount: int = 0,
     at: Point | None = None,
-    of_daemons: bool = False,
+    of: Callable[[Peer], bool] = everybody,
     huge: bool = False,
 ) -> Callable[[Body[T]], Body[T]]:
     """Make the decorated body a workload, one of `ALL`."""
 
     def register(body: Body[T]) -> Body[T]:
-        ALL.append(Scaled(name, body, tree, figures, use, amount, at, of_daemons, huge))
+        ALL.append(Scaled(name, body, tree, figures, use, amount, at, of, huge))
         return body
 
     return register

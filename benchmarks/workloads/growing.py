@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from benchmarks.trees import Grid
 from benchmarks.workload import workload
 from benchmarks.workloads.tools import find_all, look_for, memory
+from unionfs.bench.peers import has_daemon, is_mounting
 from unionfs.bench.units import Axis, Point, Unit
 from unionfs.bench.workload import Figure, Scene, Use, seconds
 
@@ -17,8 +18,11 @@ _HUGE = 1_000_000
 _FILES_OF_LAYERS = 10_000
 
 
-def layers(scene: Scene[Grid]) -> Iterator[float]:
+def layers_mount(scene: Scene[Grid]) -> Iterator[float]:
     yield scene.mount_seconds
+
+
+def layers(scene: Scene[Grid]) -> Iterator[float]:
     for _ in range(2):
         yield seconds(find_all, scene)
 
@@ -44,9 +48,16 @@ def memory_of_daemon(scene: Scene[Grid]) -> Iterator[float]:
 for _count in _LAYERS:
     _tree, _at = Grid(_FILES_OF_LAYERS, over=_count), Point(Axis.LAYERS, _count)
     workload(
-        "layers",
+        "layers-mount",
         _tree,
         Figure("mount command to first listing, by layers"),
+        use=Use.READING,
+        at=_at,
+        of=is_mounting,
+    )(layers_mount)
+    workload(
+        "layers",
+        _tree,
         Figure("find -ls, {tree.files:,} files, first time, by layers"),
         Figure("find -ls, {tree.files:,} files, second time, by layers"),
         use=Use.READING,
@@ -78,6 +89,6 @@ for _count in _FILES:
         Figure("the same a file, without what it had before, by files", unit=Unit.BYTES),
         use=Use.READING,
         at=_at,
-        of_daemons=True,
+        of=has_daemon,
         huge=_count >= _HUGE,
     )(memory_of_daemon)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.trees import Grid
 from benchmarks.workload import workload
-from unionfs.bench.peers import FUSE_OVERLAYFS
+from unionfs.bench.peers import FUSE_OVERLAYFS, is_mounting
 from unionfs.bench.workload import Figure, Goal, Scene, Use
 
 
@@ -15,6 +15,7 @@ from unionfs.bench.workload import Figure, Goal, Scene, Use
     Grid(20_000, over=20),
     Figure("mount command to first listing, {tree}", Goal(1.5, FUSE_OVERLAYFS), Goal(0.2, None)),
     use=Use.READING,
+    of=is_mounting,
 )
 def mount(scene: Scene[Grid]) -> Iterator[float]:
     yield scene.mount_seconds

@@ -28,7 +28,7 @@ def test_the_files_have_the_sizes_and_no_holes(tmp_path: Path) -> None:
 
 def test_every_operation_at_every_size_the_smallest_first() -> None:
     workloads = copyup.workloads([1 << 20, 4096, 4096])
-    names = ["write", "chmod", "unlink", "read"]
+    names = ["write", "cp", "chmod", "unlink", "read"]
     assert [(each.name, each.amount) for each in workloads] == [
         (name, size) for size in (4096, 1 << 20) for name in names
     ]

@@ -19,7 +19,8 @@ def by_name(known: Sequence[Named], names: Sequence[str]) -> list[Named]:
     """Those of these names, in the order of `known`. `ConfigError` if there is none of a name."""
     strangers = sorted(set(names) - {each.name for each in known})
     if strangers:
-        raise ConfigError(f"unknown: {' '.join(strangers)}; known: {' '.join(each.name for each in known)}")
+        here = dict.fromkeys(each.name for each in known)
+        raise ConfigError(f"unknown: {' '.join(strangers)}; known: {' '.join(here)}")
     return [each for each in known if each.name in names]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from unionfs.bench.peers import is_mounting, is_plain
 from unionfs.bench.trees import Tree, fill_file
 from unionfs.bench.units import MIB, Axis, Point, Unit
 from unionfs.bench.workload import Figure, Scene, Use, Workload, seconds
@@ -18,6 +20,7 @@ from unionfs.errors import ConfigError
 FIRST_WRITE = Figure("first write: open, one byte in the middle, close")
 COMPLETE = Figure("first write and fsync: the copy is whole and on the disk")
 THROUGHPUT = Figure("the same as throughput", unit=Unit.MIB_PER_SECOND)
+CP = Figure("cp of the file to a new one, and fsync, as throughput", unit=Unit.MIB_PER_SECOND)
 CHMOD = Figure("chmod")
 UNLINK = Figure("unlink")
 IDLE_P50 = Figure("another's stat + read, nothing else going on, median")
@@ -61,13 +64,14 @@ def workloads(sizes: Iterable[int]) -> list[Workload[SizedFiles]]:
     """Everything for each of `sizes`, in bytes, the smallest first."""
     tree = SizedFiles(tuple(sorted({*sizes})))
     return [
-        Workload(name, body, tree, figures, Use.CHANGING, size, Point(Axis.BYTES, size))
+        Workload(name, body, tree, figures, use, size, Point(Axis.BYTES, size), of)
         for size in tree.sizes
-        for name, body, figures in (
-            ("write", _write, (FIRST_WRITE, COMPLETE, THROUGHPUT)),
-            ("chmod", _chmod, (CHMOD,)),
-            ("unlink", _unlink, (UNLINK,)),
-            ("read", _read_beside, (IDLE_P50, IDLE_P99, BUSY_P50, BUSY_P99)),
+        for name, body, figures, use, of in (
+            ("write", _write, (FIRST_WRITE, COMPLETE, THROUGHPUT), Use.CHANGING, is_mounting),
+            ("cp", _cp, (CP,), Use.READ_ONLY, is_plain),
+            ("chmod", _chmod, (CHMOD,), Use.CHANGING, is_mounting),
+            ("unlink", _unlink, (UNLINK,), Use.CHANGING, is_mounting),
+            ("read", _read_beside, (IDLE_P50, IDLE_P99, BUSY_P50, BUSY_P99), Use.CHANGING, is_mounting),
         )
     ]
 
@@ -88,6 +92,13 @@ def _write(scene: Scene[SizedFiles]) -> Iterator[float]:
     whole = first + seconds(_sync, path)
     yield from (first, whole, scene.amount / MIB / whole)
     os.unlink(path)
+
+
+def _cp(scene: Scene[SizedFiles]) -> Iterator[float]:
+    path, copy = _looked_up(scene), f"{scene.root}.copy"
+    whole = seconds(_copy, path, copy) + seconds(_sync, copy)
+    yield scene.amount / MIB / whole
+    os.unlink(copy)
 
 
 def _chmod(scene: Scene[SizedFiles]) -> Iterator[float]:
@@ -166,6 +177,10 @@ def _write_a_byte(path: str, offset: int) -> None:
     descriptor = os.open(path, os.O_RDWR)
     os.pwrite(descriptor, b"!", offset)
     os.close(descriptor)
+
+
+def _copy(path: str, target: str) -> None:
+    subprocess.run(["cp", path, target], check=True)
 
 
 def _sync(path: str) -> None:

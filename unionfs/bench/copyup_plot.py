@@ -16,7 +16,11 @@ def draw(rows: Iterable[Row], target: Path) -> None:
     of = by_title(rows)
     panels = [
         Panel("First write: open, one byte, close", of[copyup.FIRST_WRITE.title]),
-        Panel("First write and fsync, throughput", of[copyup.THROUGHPUT.title]),
+        Panel(
+            "First write and fsync, throughput (broken: cp)",
+            of[copyup.THROUGHPUT.title],
+            of[copyup.CP.title],
+        ),
         Panel("chmod", of[copyup.CHMOD.title]),
         Panel("unlink", of[copyup.UNLINK.title]),
         Panel(

@@ -27,8 +27,11 @@ def lines(rows: Sequence[Row], peers: Sequence[str]) -> Iterator[str]:
     for title, of_figure in by_title(rows).items():
         yield ""
         yield f"{title}; {of_figure[0].unit.shown}"
-        for start in range(0, len(peers), _PEERS):
-            yield from _block(of_figure, peers[start : start + _PEERS])
+        told = [
+            peer for peer in peers if any(peer in row.spreads or peer in row.failures for row in of_figure)
+        ]
+        for start in range(0, len(told), _PEERS):
+            yield from _block(of_figure, told[start : start + _PEERS])
     yield from _failures(rows)
 
 
@@ -49,6 +52,8 @@ def _cell(row: Row, peer: str) -> str:
 
 
 def _text(unit: Unit, spread: Spread) -> str:
+    if len(spread.samples) == 1:
+        return unit.text(spread.median)
     off = max(spread.high - spread.median, spread.median - spread.low)
     percent = off / spread.median if spread.median else 0
     return f"{unit.text(spread.median)} ±{percent:3.0%}"

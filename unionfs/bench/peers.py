@@ -143,6 +143,18 @@ class UnionfsFuse(Mounting):
         return [self.name, "-o", "cow", ":".join(branches), str(stack.mountpoint)]
 
 
+def has_daemon(peer: Peer) -> bool:
+    return peer.has_daemon
+
+
+def is_mounting(peer: Peer) -> bool:
+    return isinstance(peer, Mounting)
+
+
+def is_plain(peer: Peer) -> bool:
+    return isinstance(peer, Directory)
+
+
 class Directory(Peer):
     """All layers in a plain directory: the limit. Nothing is mounted."""
 

@@ -98,7 +98,7 @@ def _allowed(row: Row, to: str) -> float | None:
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    for peer in dict.fromkeys(peer for row in panel.rows for peer in row.spreads):
+    for peer in dict.fromkeys(peer for row in [*panel.rows, *panel.beside] for peer in row.spreads):
         _draw_curve(axes, panel.rows, peer)
         _draw_curve(axes, panel.beside, peer, broken=True)
     axes.set_title(panel.title, fontsize="medium")

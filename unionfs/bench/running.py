@@ -45,16 +45,17 @@ class Runner:
 
     def _run(self, workload: Workload[Any], title: str) -> list[Row]:
         """A peer that fails once is left out from then on."""
+        peers = [peer for peer in self._peers if workload.of(peer)]
         self._watch(f"{title}: making its tree")
         try:
             self._forest.warm(workload.tree)
         except (OSError, SubprocessError) as failure:
-            return self._rows(workload, {}, {peer.name: str(failure) for peer in self._peers})
+            return self._rows(workload, {}, {peer.name: str(failure) for peer in peers})
         samples: dict[str, list[list[float]]] = {}
         failures: dict[str, str] = {}
         for repeat in range(self._repeats):
-            for peer in self._turn(repeat):
-                if peer.name in failures or (workload.of_daemons and not peer.has_daemon):
+            for peer in _turn(peers, repeat):
+                if peer.name in failures:
                     continue
                 self._watch(f"{title}: {peer.name}, {repeat + 1} of {self._repeats}")
                 try:
@@ -63,11 +64,6 @@ class Runner:
                 except (MountError, MeasuringError, OSError, SubprocessError) as failure:
                     failures[peer.name] = str(failure)
         return self._rows(workload, samples, failures)
-
-    def _turn(self, repeat: int) -> list[Peer]:
-        """Each time another begins, so that nobody always comes after the same one."""
-        first = repeat % len(self._peers)
-        return [*self._peers[first:], *self._peers[:first]]
 
     def _rows(
         self, workload: Workload[Any], samples: dict[str, list[list[float]]], failures: dict[str, str]
@@ -88,3 +84,9 @@ class Runner:
                     row.spreads[peer.name] = spread([values[number] for values in samples[peer.name]])
             rows.append(row)
         return rows
+
+
+def _turn(peers: Sequence[Peer], repeat: int) -> list[Peer]:
+    """Each time another begins, so that nobody always comes after the same one."""
+    first = repeat % max(1, len(peers))
+    return [*peers[first:], *peers[:first]]

@@ -36,7 +36,9 @@ class Forest:
         return self._home(tree) / "layers"
 
     def flattened(self, tree: Tree) -> Path:
-        """All layers of `tree` in one plain directory."""
+        """All layers of `tree` in one plain directory, not to be changed."""
+        if tree.layers == 1:
+            return self.layers(tree) / layer_names(tree)[0]
         flat = self._home(tree) / "flat"
         if not flat.exists():
             flat.mkdir()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from unionfs.bench.peers import Peer
 from unionfs.bench.trees import Tree
 from unionfs.bench.units import MIB, Point, Unit
 
@@ -59,6 +60,10 @@ class Scene(Generic[T]):
     """The processes that answer for the mount; none where the kernel does it by itself."""
 
 
+def everybody(peer: Peer) -> bool:
+    return True
+
+
 Body = Callable[[Scene[T]], Iterator[float]]
 
 
@@ -74,8 +79,8 @@ class Workload(Generic[T]):
     amount: int = 0
     at: Point | None = None
     """Where on an axis it is, if there are several of the name and the figures that differ in that."""
-    of_daemons: bool = False
-    """Only of peers that have a daemon."""
+    of: Callable[[Peer], bool] = everybody
+    """Which peers it has something to say about."""
 
     def title(self, figure: Figure) -> str:
         return figure.title.format(tree=self.tree, amount=f"{self.amount:,}", mib=self.amount // MIB)

@@ -19,8 +19,8 @@ _REPEATS = 5
 
 _DESCRIPTION = """\
 Measure what the first change of a lower file costs, by the file's size: how long the
-first write takes, how long until the copy is whole and on the disk, chmod and unlink,
-and how long other callers wait for their answers meanwhile. All peers that are here
+first write takes, how long until the copy is whole and on the disk (and how long cp
+takes for the same), chmod and unlink, and how long others wait for answers meanwhile. All peers that are here
 take turns on the same files, each time with a fresh mount and an empty upper layer.
 Everything is made in a directory of its own in DIRECTORY, and removed afterwards.
 """
@@ -97,13 +97,13 @@ def _mount_program(text: str) -> Peer:
 
 def run(args: argparse.Namespace) -> int:
     from unionfs.bench import choosing, copyup, matrix, outputs
-    from unionfs.bench.peers import PEERS, Mounting
+    from unionfs.bench.peers import PEERS, Directory, Mounting
 
     mounting = [peer for peer in PEERS if isinstance(peer, Mounting)]
     peers = [*choosing.by_name(mounting, args.peers), *args.mount_program]
     outputs.check(args.json, args.plot)
     copyup.require_room(args.directory, args.sizes)
-    report = _measured(args, choosing.present(peers))
+    report = _measured(args, [*choosing.present(peers), Directory()])
     print(*matrix.lines(report.rows, list(report.about["peers"])), sep="\n")
     outputs.write(report, args.json, args.plot)
     return 1 if report.failed else 0
