@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
+from zipfile import ZipFile
 
 from unionfs.bench.trees import Tree, fill_file
 from unionfs.bench.units import MIB, size_text
@@ -145,6 +147,38 @@ class PythonPackage(ScaledTree):
         return f"{self.modules:,} modules in {self.over} layers"
 
 
+@dataclass(frozen=True)
+class Wheel(ScaledTree):
+    """A package as a wheel, which pip installs without looking anywhere else."""
+
+    package: PythonPackage
+    name = "package-1-py3-none-any.whl"
+
+    @property
+    def layers(self) -> int:
+        return 1
+
+    def scaled(self, divisor: int) -> Self:
+        return replace(self, package=self.package.scaled(divisor))
+
+    def fill(self, directory: Path, layers: Sequence[int]) -> None:
+        with TemporaryDirectory() as name, ZipFile(directory / self.name, "x") as wheel:
+            source = Path(name)
+            self.package.fill(source, range(self.package.layers))
+            for module in source.rglob("*.py"):
+                wheel.write(module, module.relative_to(source))
+            for file, text in _WHEEL_INFO.items():
+                wheel.writestr(f"package-1.dist-info/{file}", text)
+
+    def __str__(self) -> str:
+        return f"{self.package.modules:,} modules"
+
+
+_WHEEL_INFO = {
+    "METADATA": "Metadata-Version: 2.1\nName: package\nVersion: 1\n",
+    "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "RECORD": "",
+}
 _PER_SUBPACKAGE = 50
 
 

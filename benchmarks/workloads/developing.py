@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 
-from benchmarks.trees import Grid, PythonPackage, Repository
+from benchmarks.trees import Grid, PythonPackage, Repository, Wheel
 from benchmarks.workload import workload
 from benchmarks.workloads.tools import printed
 from unionfs.bench.workload import Figure, Scene, Use, seconds
@@ -33,6 +35,26 @@ def git_status(scene: Scene[Repository]) -> Iterator[float]:
 def import_package(scene: Scene[PythonPackage]) -> Iterator[float]:
     for _ in range(2):
         yield seconds(_import, scene)
+
+
+@workload(
+    "pip-install",
+    Wheel(PythonPackage(2_000, over=1)),
+    Figure("pip install of a wheel of {tree}"),
+    use=Use.CHANGING,
+)
+def pip_install(scene: Scene[Wheel]) -> Iterator[float]:
+    yield seconds(_pip_install, scene)
+    shutil.rmtree(os.path.join(scene.root, _INSTALLED))
+
+
+_INSTALLED = "installed"
+
+
+def _pip_install(scene: Scene[Wheel]) -> None:
+    offline = ("--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--quiet")
+    pip = [sys.executable, "-m", "pip", "install", *offline, "--root-user-action=ignore"]
+    printed([*pip, "--prefix", _INSTALLED, scene.tree.name], scene.root, len)
 
 
 def _git_status(scene: Scene[Repository]) -> None:

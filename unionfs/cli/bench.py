@@ -17,13 +17,13 @@ _SIZES = "4K,64K,1M,16M,128M,1G"
 _PEERS = "unionfs,fuse-overlayfs,overlayfs,unionfs-fuse"
 _REPEATS = 5
 
-_DESCRIPTION = """\
-Measure what the first change of a lower file costs, by the file's size: how long the
-first write takes, how long until the copy is whole and on the disk (and how long cp
-takes for the same), chmod and unlink, and how long others wait for answers meanwhile. All peers that are here
-take turns on the same files, each time with a fresh mount and an empty upper layer.
-Everything is made in a directory of its own in DIRECTORY, and removed afterwards.
-"""
+_DESCRIPTION = (
+    "Measure what the first change of a lower file costs, by the file's size: how long the first write "
+    "takes, how long until the copy is whole and on the disk (and how long cp takes for the same), chmod "
+    "and unlink, and how long others wait for their answers meanwhile. All peers that are here take turns "
+    "on the same files, each time with a fresh mount and an empty upper layer. Everything is made in a "
+    "directory of its own in DIRECTORY, and removed afterwards."
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -36,13 +36,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _add_copyup(subjects: Subparsers) -> None:
     parser = subjects.add_parser(
-        "copy-up",
-        help="what the first change of a lower file costs",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "copy-up", help="what the first change of a lower file costs", description=_DESCRIPTION
     )
     parser.add_argument(
-        "directory", nargs="?", default=".", metavar="DIRECTORY", help="on the file system to be measured"
+        "directory",
+        nargs="?",
+        default=".",
+        metavar="DIRECTORY",
+        help="on the file system to be measured; default: the current one",
     )
     parser.add_argument(
         "--sizes", type=_sizes, default=_SIZES, metavar="SIZE,…", help=f"of the files; default: {_SIZES}"
@@ -55,8 +56,8 @@ def _add_copyup(subjects: Subparsers) -> None:
         type=lambda text: text.split(","),
         default=_PEERS,
         metavar="PEER,…",
-        help=f"those of them that are here; default: {_PEERS}; there are also unionfs-fusepy (the other "
-        "transport) and overlayfs-metacopy (the kernel's with metacopy=on)",
+        help=f"those of them that are here; default: {_PEERS}; also known: "
+        "unionfs-fusepy (the other transport), overlayfs-metacopy (the kernel's with metacopy=on)",
     )
     parser.add_argument(
         "--mount-program",
