@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from benchmarks.trees import Grid
@@ -22,11 +22,12 @@ _SMALL_FILES = Grid(20_000, over=10, size=1024)
     _MANY_LAYERS,
     Figure("find -ls, {tree}, first time", Goal(1.0, FUSE_OVERLAYFS), Goal(0.6, FUSE_OVERLAYFS)),
     Figure("find -ls, {tree}, second time", Goal(1.2, OVERLAYFS), Goal(1.0, OVERLAYFS)),
+    Figure("requests to the daemon for find -ls, first time", unit=Unit.REQUESTS),
+    Figure("requests to the daemon for find -ls, second time", unit=Unit.REQUESTS),
     use=Use.READING,
 )
 def find(scene: Scene[Grid]) -> Iterator[float]:
-    for _ in range(2):
-        yield seconds(find_all, scene)
+    yield from _twice(scene, find_all, scene)
 
 
 @workload(
@@ -44,11 +45,12 @@ def tar(scene: Scene[Grid]) -> Iterator[float]:
     _SMALL_FILES,
     Figure("tar, {tree}, read-only union, first time"),
     Figure("tar, {tree}, read-only union, second time", Goal(1.3, OVERLAYFS), Goal(1.0, OVERLAYFS)),
+    Figure("requests to the daemon for tar, read-only union, first time", unit=Unit.REQUESTS),
+    Figure("requests to the daemon for tar, read-only union, second time", Goal(0, None), unit=Unit.REQUESTS),
     use=Use.READ_ONLY,
 )
 def tar_read_only(scene: Scene[Grid]) -> Iterator[float]:
-    for _ in range(2):
-        yield seconds(_tar, scene)
+    yield from _twice(scene, _tar, scene)
 
 
 @workload(
@@ -60,19 +62,15 @@ def tar_read_only(scene: Scene[Grid]) -> Iterator[float]:
         Goal(0.6, FUSE_OVERLAYFS),
     ),
     Figure("{amount} stats of missing names, 20 layers, second time"),
-    Figure("requests to the daemon for these, first time", unit=Unit.REQUESTS),
-    Figure("requests to the daemon for these, second time", Goal(0, None), unit=Unit.REQUESTS),
+    Figure("requests to the daemon for missing names, first time", unit=Unit.REQUESTS),
+    Figure("requests to the daemon for missing names, second time", Goal(0, None), unit=Unit.REQUESTS),
     use=Use.READING,
     amount=20_000,
 )
 def missing(scene: Scene[Grid]) -> Iterator[float]:
     os.chdir(scene.root)
     names = [f"{path}.missing" for path in scene.tree.paths[: scene.amount]]
-    counted = [requests(scene.daemons)]
-    for _ in range(2):
-        yield seconds(look_for, names)
-        counted.append(requests(scene.daemons))
-    yield from (after - before for before, after in pairwise(counted))
+    yield from _twice(scene, look_for, names)
 
 
 @workload(
@@ -87,6 +85,15 @@ def readdir(scene: Scene[Grid]) -> Iterator[float]:
     os.stat(directory)
     for _ in range(2):
         yield seconds(os.listdir, directory)
+
+
+def _twice(scene: Scene[Grid], work: Callable[..., object], *arguments: object) -> Iterator[float]:
+    """The seconds that `work` takes the first and the second time, and the requests of each."""
+    counted = [requests(scene.daemons)]
+    for _ in range(2):
+        yield seconds(work, *arguments)
+        counted.append(requests(scene.daemons))
+    yield from (after - before for before, after in pairwise(counted))
 
 
 def _tar(scene: Scene[Grid]) -> None:

@@ -48,7 +48,9 @@ def test_everybody_did_everything(rows: dict[str, Row]) -> None:
 
 
 def test_a_missing_name_is_one_request_and_the_second_time_none(rows: dict[str, Row]) -> None:
-    first, second = (rows[f"requests to the daemon for these, {time} time"] for time in ("first", "second"))
+    first, second = (
+        rows[f"requests to the daemon for missing names, {time} time"] for time in ("first", "second")
+    )
     assert NAMES <= first.spreads["unionfs"].median < NAMES * 1.1
     assert second.spreads["unionfs"].median == 0
     assert first.spreads["overlayfs"].median == 0  # which has no daemon
@@ -68,5 +70,5 @@ def test_they_are_drawn(results: Path, tmp_path: Path) -> None:
 
 def test_what_can_be_measured_is_listed() -> None:
     listed = run("benchmarks", "--list")
-    assert "requests to the daemon for these, second time" in listed
+    assert "requests to the daemon for missing names, second time" in listed
     assert "memory, 1,000,000 files" in listed
