@@ -60,7 +60,7 @@ class Stat(NamedTuple):
 
     def numbered(self, ino: int) -> Stat:
         """The same under a union's inode number, which belongs to no device."""
-        return Stat(self[0], ino, 0, *self[3:])
+        return Stat._make((self[0], ino, 0, *self[3:]))
 
 
 class StatFs(NamedTuple):

@@ -11,7 +11,8 @@ import sys
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Marks
-from unionfs.core.node import UPPER, Entry, Node, Place
+from unionfs.core.node import UPPER, Entry, Node
+from unionfs.core.places import Place
 from unionfs.core.plans import copyup as plans
 from unionfs.core.state import State
 from unionfs.core.steps import At, Link, Plan, upper

@@ -32,7 +32,6 @@ DAY = 86_400
 FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
 
 _SMALLEST_DIRENT = 24
-_PLUS = len(protocol.NO_ENTRY)
 
 _DOT, _DOTDOT = 1, 2
 """The cookies of the two entries that the union does not list."""
@@ -291,7 +290,8 @@ class Dispatcher:
     def _readdir(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
         reply = bytearray()
-        for entry in self._listing(directory, cookie, size // _SMALLEST_DIRENT + 1):
+        entries = self._union.readdir(directory, cookie, size // _SMALLEST_DIRENT + 1)
+        for entry in self._dots(directory, cookie) + entries:
             ino = entry.ino or self._ino(directory, entry.name)
             packed = protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
             if len(reply) + len(packed) > size:
@@ -301,30 +301,29 @@ class Dispatcher:
 
     def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
-        reply = bytearray()
-        for entry in self._listing(directory, cookie, size // (_PLUS + _SMALLEST_DIRENT) + 1):
-            if len(reply) + _PLUS + protocol.dirent_size(entry.name) > size:
-                break
-            node = None if entry.cookie <= _DOTDOT else self._child(directory, entry.name)
-            reply += self._entry_or_none(node)
-            ino = node.ino if node else entry.ino or 1
-            reply += protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
-        return bytes(reply)
+        room = _Room(size)
+        reply = [
+            protocol.NO_ENTRY + protocol.dirent(dot.name, dot.ino, dot.cookie, dot.kind)
+            for dot in self._dots(directory, cookie)
+            if room.fits(dot.name)
+        ]
+        lifetimes, remember = self._lifetimes, self._ids.remember
+        for name, kind, place, found in self._union.readdirplus(directory, cookie, room.fits):
+            if found is not None:
+                node, stat = found
+                reply.append(protocol.direntplus(remember(node), stat, lifetimes, name, place))
+            else:
+                reply.append(protocol.NO_ENTRY + protocol.dirent(name, 1, place, kind))
+        return b"".join(reply)
 
-    def _entry_or_none(self, node: Node | None) -> bytes:
-        """One broken file must not fail the listing: the kernel would never forget what came before it."""
-        try:
-            return self._entry(node) if node else protocol.NO_ENTRY
-        except OSError:
-            return protocol.NO_ENTRY
-
-    def _listing(self, directory: Node, cookie: int, limit: int) -> list[DirEntry]:
+    def _dots(self, directory: Node, cookie: int) -> list[DirEntry]:
+        """The entries behind `cookie` that the union does not list."""
         dots: list[DirEntry] = []
         if cookie < _DOT:
             dots.append(DirEntry(b".", Kind.DIR, directory.ino, _DOT))
         if cookie < _DOTDOT:
             dots.append(DirEntry(b"..", Kind.DIR, self._parent_ino(directory), _DOTDOT))
-        return dots + self._union.readdir(directory, cookie, limit)
+        return dots
 
     def _parent_ino(self, directory: Node) -> int:
         try:
@@ -332,16 +331,24 @@ class Dispatcher:
         except FileNotFoundError:
             return directory.ino  # the directory itself has been removed
 
-    def _child(self, directory: Node, name: bytes) -> Node | None:
-        """What a listed name stands for; None where it is gone or broken, which asking for it will tell."""
-        try:
-            return self._union.lookup(directory, name)
-        except OSError:
-            return None
-
     def _ino(self, directory: Node, name: bytes) -> int:
-        node = self._child(directory, name)
-        return node.ino if node else 1
+        """The number of what a listed name stands for; 1 where it is broken."""
+        try:
+            return self._union.lookup(directory, name).ino
+        except OSError:
+            return 1
+
+
+class _Room:
+    """What is left of the room for a READDIRPLUS reply, in bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def fits(self, name: bytes) -> bool:
+        """Take the room for one more entry; False where it is too little."""
+        self._left -= protocol.direntplus_size(name)
+        return self._left >= 0
 
 
 _MODE = 0o177777

@@ -354,7 +354,7 @@ _BEFORE_SETXATTR_EXT: Layouts = {**_NEWEST, Opcode.SETXATTR: _short_setxattr}
 _OUT_HEADER = Struct("=IiQ")
 _ENTRY = Struct("=QQQQII")
 _ATTR_OUT = Struct("=QII")
-_ATTR = Struct("=QQQQQQIIIIIIIIII")
+_ATTR = Struct("=QQQqqqIIIIIIIIII")
 _OPEN = Struct("=QIi")
 _WRITTEN = Struct("=I4x")
 _XATTR_SIZE = Struct("=I4x")
@@ -363,6 +363,8 @@ _COPIED = Struct("=Q")
 _STATFS = Struct("=QQQQQIIII24x")
 _INIT_OUT = Struct("=IIIIHHIIHHII24x")
 _DIRENT = Struct("=QQII")
+_DIRENTPLUS = Struct("=QQQQIIQQQqqqIIIIIIIIIIQQII")
+"""`_ENTRY`, `_ATTR` and `_DIRENT` at once."""
 
 _BLOCK_SIZE = 4096
 _DIRENT_ALIGN = 8
@@ -395,9 +397,9 @@ def attr(stat: Stat) -> bytes:
         ino,
         size,
         blocks,
-        atime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
-        mtime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
-        ctime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
+        atime // _SECOND,
+        mtime // _SECOND,
+        ctime // _SECOND,
         atime % _SECOND,
         mtime % _SECOND,
         ctime % _SECOND,
@@ -461,9 +463,47 @@ def dirent(name: bytes, ino: int, cookie: int, kind: Kind) -> bytes:
     return packed + bytes(-len(packed) % _DIRENT_ALIGN)
 
 
-def dirent_size(name: bytes) -> int:
-    """The length of `dirent` for this name."""
-    size = _DIRENT.size + len(name)
+def direntplus(nodeid: int, stat: Stat, lifetimes: Lifetimes, name: bytes, cookie: int) -> bytes:
+    """One entry of a READDIRPLUS reply: `entry_out`, and `dirent` behind it."""
+    mode, ino, _, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime = stat
+    packed = _DIRENTPLUS.pack(
+        nodeid,
+        0,
+        lifetimes.entry,
+        lifetimes.attr,
+        0,
+        0,
+        ino,
+        size,
+        blocks,
+        atime // _SECOND,
+        mtime // _SECOND,
+        ctime // _SECOND,
+        atime % _SECOND,
+        mtime % _SECOND,
+        ctime % _SECOND,
+        mode,
+        nlink,
+        uid,
+        gid,
+        encode_device(rdev) if rdev else 0,
+        _BLOCK_SIZE,
+        0,
+        ino,
+        cookie,
+        len(name),
+        mode >> 12,
+    )
+    return packed + name + _PADDING[len(name) % _DIRENT_ALIGN]
+
+
+_PADDING = tuple(bytes(-length % _DIRENT_ALIGN) for length in range(_DIRENT_ALIGN))
+"""What follows a name, by its length modulo 8: the entry's fixed part is whole eights."""
+
+
+def direntplus_size(name: bytes) -> int:
+    """The length of an entry of this name in a READDIRPLUS reply, in bytes."""
+    size = _DIRENTPLUS.size + len(name)
     return size + -size % _DIRENT_ALIGN
 
 
