@@ -126,7 +126,8 @@ def test_progress_is_for_a_terminal_and_can_be_had_away(
         (["--peers", "unionfs,aufs"], "unknown: aufs; known: unionfs "),
         (["--peers", ""], "unknown: ; known: unionfs "),
         (["--sizes", "1000T"], "MiB are needed there"),
-        (["--json", "no/r.json"], "no/r.json: no directory that can be written to"),
+        (["--json", "no/r.json"], "no/r.json: cannot be written"),
+        (["--json", "."], ".: cannot be written"),
         (["--plot", "r.gif"], "r.gif: plots are .svg or .png"),
     ],
 )

@@ -42,6 +42,15 @@ def test_ratios_leave_out_what_cannot_be_held_against_the_peer(tmp_path: Path) -
     assert (tmp_path / "some.svg").read_bytes() == (tmp_path / "one.svg").read_bytes()
 
 
+def test_where_everybody_failed_there_is_an_empty_plot(tmp_path: Path) -> None:
+    rows = copyup_rows()
+    for each in rows:
+        each.spreads = {}
+    copyup_plot.draw(rows, tmp_path / "plot.svg")
+    plotting.draw_ratios(rows, "overlayfs", tmp_path / "ratios.svg")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_another_form_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"plot\.gif: plots are \.svg or \.png"):
         plotting.require(Path("plot.gif"))

@@ -13,8 +13,8 @@ from unionfs.errors import ConfigError
 def check(json: Path | None, plot: Path | None) -> None:
     """`ConfigError` if one of the two could not be written."""
     for path in filter(None, (json, plot)):
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise ConfigError(f"{path}: no directory that can be written to")
+        if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            raise ConfigError(f"{path}: cannot be written")
     if plot:
         plotting.require(plot)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,13 +70,10 @@ def draw_ratios(rows: Iterable[Row], to: str, target: Path) -> None:
     figure = _figure(10, 1 + 0.32 * len(shown))
     axes = figure.add_subplot()
     for peer in dict.fromkeys(peer for row in shown for peer in row.spreads if peer != to):
-        ratios = [(row.ratio(peer, to), place) for place, row in enumerate(shown)]
-        known = [(ratio, place) for ratio, place in ratios if ratio]
-        axes.plot(*zip(*known, strict=True), linestyle="", label=peer, **_style(peer))
-    goals = [(_allowed(row, to), place) for place, row in enumerate(shown)]
-    for allowed, place in goals:
-        if allowed:
-            axes.plot([allowed], [place], "|k", markersize=11, label=f"goal of {OURS}")
+        ratios = [row.ratio(peer, to) for row in shown]
+        _draw_marks(axes, ratios, peer, linestyle="", **_style(peer))
+    goals = [_allowed(row, to) for row in shown]
+    _draw_marks(axes, goals, f"goal of {OURS}", color="black", marker="|", markersize=11, linestyle="")
     axes.set_xscale("log")
     axes.axvline(1, color=_COLOURS.get(to, _STRANGER), linewidth=1)
     axes.set_yticks(range(len(shown)), [row.heading for row in shown])
@@ -87,6 +83,12 @@ def draw_ratios(rows: Iterable[Row], to: str, target: Path) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel(f"times what {to} takes (less is better)")
     _finish(figure, target)
+
+
+def _draw_marks(axes: Axes, values: Iterable[float | None], label: str, **style: Any) -> None:
+    """Each value in a line of its own."""
+    known = {line: value for line, value in enumerate(values) if value}
+    axes.plot([*known.values()], [*known], label=label, **style)
 
 
 def _allowed(row: Row, to: str) -> float | None:
@@ -166,13 +168,12 @@ def _finish(figure: Figure, target: Path) -> None:
     """With one legend for all, written whole or not at all."""
     from matplotlib import rc_context
 
-    entries = dict(
-        itertools.chain.from_iterable(
-            zip(*reversed(axes.get_legend_handles_labels()), strict=True) for axes in figure.axes
-        )
-    )
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        entries.update(zip(labels, handles, strict=True))
     figure.legend(
-        entries.values(), entries.keys(), loc="outside upper center", ncols=len(entries), frameon=False
+        entries.values(), entries.keys(), loc="outside upper center", ncols=len(entries) or 1, frameon=False
     )
     unfinished = target.with_name(target.name + ".part")
     with rc_context({"svg.hashsalt": "unionfs"}):  # the same results are the same file

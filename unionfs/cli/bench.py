@@ -41,6 +41,7 @@ def _add_copyup(subjects: Subparsers) -> None:
     parser.add_argument(
         "directory",
         nargs="?",
+        type=Path,
         default=".",
         metavar="DIRECTORY",
         help="on the file system to be measured; default: the current one",
@@ -105,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
     outputs.check(args.json, args.plot)
     copyup.require_room(args.directory, args.sizes)
     report = _measured(args, [*choosing.present(peers), Directory()])
+    outputs.write(report, args.json, args.plot)  # first: who reads the table may stop reading
     print(*matrix.lines(report.rows, list(report.about["peers"])), sep="\n")
-    outputs.write(report, args.json, args.plot)
     return 1 if report.failed else 0
 
 
@@ -122,5 +123,6 @@ def _measured(args: argparse.Namespace, peers: Sequence[Peer]) -> Report:
     adopt_daemons()
     with orderly_end(), Progress(quiet=args.quiet) as progress, temporary(args.directory) as place:
         runner = Runner(peers, args.repeats, place, progress.show)
+        about = runner.about
         rows = [row for found in runner.run(copyup.workloads(args.sizes)) for row in found]
-        return Report(runner.about, rows)
+        return Report(about, rows)
