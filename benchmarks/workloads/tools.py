@@ -35,8 +35,11 @@ def printed(command: list[str], directory: str, count: Callable[[bytes], int]) -
 
 
 def requests(daemons: Iterable[int]) -> int:
-    """How many requests daemons have been given, where they read nothing else (proc_pid_io(5))."""
-    return sum(_fact(f"/proc/{pid}/io", "syscr:") for pid in daemons)
+    """How many requests daemons have answered, where they write nothing else (proc_pid_io(5)).
+
+    Their calls of read(2) say less: a daemon may look for requests where there are none.
+    """
+    return sum(_fact(f"/proc/{pid}/io", "syscw:") for pid in daemons)
 
 
 def memory(daemons: Iterable[int]) -> int:
