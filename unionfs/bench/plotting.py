@@ -136,7 +136,8 @@ def _draw_curve(axes: Axes, rows: Iterable[Row], peer: str, *, broken: bool = Fa
 
 
 def _short(axis: Axis, value: int) -> str:
-    return size_text(value) if axis is Axis.BYTES else f"{value:,}"
+    """A value on an axis, as a command line would have it: ``128M``."""
+    return size_text(value).replace(" ", "").removesuffix("iB") if axis is Axis.BYTES else f"{value:,}"
 
 
 def _quantity(unit: Unit, value: float) -> str:
