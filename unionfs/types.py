@@ -136,3 +136,10 @@ class File(Protocol):
         """Copy at most `length` bytes of `source` to the same place here; the number copied, 0 at the end."""
 
     def close(self) -> None: ...
+
+
+class ReadsNow(Protocol):
+    """What a `File` offers that can tell whether reading would have to wait."""
+
+    def pread_now(self, size: int, offset: int) -> bytes:
+        """As `File.pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""

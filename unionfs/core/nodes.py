@@ -6,6 +6,7 @@ Nothing here takes a lock: the union's is held by every caller.
 from __future__ import annotations
 
 import errno
+import stat as _s
 from collections.abc import Iterator, Sequence
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
@@ -20,6 +21,8 @@ from unionfs.core.store import Store
 from unionfs.core.workdir import WorkDirectory
 from unionfs.errors import error
 from unionfs.types import NAME_MAX, Kind, Stat
+
+_A_FILE = Stat(_s.S_IFREG | 0o600)
 
 
 class Nodes:
@@ -180,7 +183,7 @@ class Nodes:
         """The lower place that a regular file's data is read from; None when it is in the upper layer."""
         if node.data is None and not node.upper:
             layer, path = place = node.lowers[0]
-            marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, self.stat(node))
+            marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, _A_FILE)
             if marks.metacopy:
                 if not node.names:
                     raise error(errno.ENOENT)

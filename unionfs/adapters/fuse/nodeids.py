@@ -38,11 +38,15 @@ class NodeIds:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def number(self, node: Node) -> int:
+        """The node's number."""
+        return ROOT_ID if node is self._union.root else id(node)
+
     def remember(self, node: Node) -> int:
         """The node's number, which the kernel is about to be told once more."""
+        nodeid = id(node)
         if node is self._union.root:
             return ROOT_ID
-        nodeid = id(node)
         with self._lock:
             if nodeid in self._nodes:
                 self._more[nodeid] = self._more.get(nodeid, 0) + 1

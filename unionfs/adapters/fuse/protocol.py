@@ -133,6 +133,14 @@ FSYNC_FDATASYNC = 1 << 0
 _WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET)
 
 
+class Notice(IntEnum):
+    """What the daemon tells the kernel without being asked."""
+
+    INVAL_INODE = 2
+    INVAL_ENTRY = 3
+    STORE = 4
+
+
 class MalformedError(Exception):
     """A request that the protocol does not allow."""
 
@@ -361,6 +369,9 @@ _XATTR_SIZE = Struct("=I4x")
 _LSEEK = Struct("=Q")
 _COPIED = Struct("=Q")
 _STATFS = Struct("=QQQQQIIII24x")
+_STORE = Struct("=QQI4x")
+_INVAL_INODE = Struct("=Qqq")
+_INVAL_ENTRY = Struct("=QII")
 _INIT_OUT = Struct("=IIIIHHIIHHII24x")
 _DIRENT = Struct("=QQII")
 _DIRENTPLUS = Struct("=QQQQIIQQQqqqIIIIIIIIIIQQII")
@@ -389,6 +400,27 @@ def reply_error(unique: int, number: int) -> bytes:
 def reply_header(unique: int, size: int) -> bytes:
     """The header before `size` bytes of data that are written along with it."""
     return _OUT_HEADER.pack(16 + size, 0, unique)
+
+
+def notice_of_data(nodeid: int, offset: int, size: int) -> bytes:
+    """The head of a notice whose `size` bytes of data belong in the kernel's pages of a file."""
+    head = _OUT_HEADER.pack(16 + _STORE.size + size, Notice.STORE, 0)
+    return head + _STORE.pack(nodeid, offset, size)
+
+
+def notice_of_inode(nodeid: int, offset: int, length: int) -> bytes:
+    """Attributes of a file, and its pages from `offset` on (`length` 0: all), are not what they were.
+
+    With a negative `offset` it is the attributes alone.
+    """
+    body = _INVAL_INODE.pack(nodeid, offset, length)
+    return _OUT_HEADER.pack(16 + len(body), Notice.INVAL_INODE, 0) + body
+
+
+def notice_of_entry(parent: int, name: bytes) -> bytes:
+    """A name does not stand for what it stood for, or for nothing."""
+    body = _INVAL_ENTRY.pack(parent, len(name), 0) + name + b"\0"
+    return _OUT_HEADER.pack(16 + len(body), Notice.INVAL_ENTRY, 0) + body
 
 
 def attr(stat: Stat) -> bytes:
