@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _FORMATS = {".svg": {"Date": None}, ".png": {}}
 """What can be drawn, with the metadata that keeps the same results the same file."""
 
+_SVG = {"svg.hashsalt": "unionfs", "svg.fonttype": "none"}
+"""Names in the file that do not change, and letters instead of their outlines."""
+
 _COLOURS = {
     OURS: "#D55E00",
     FUSE_OVERLAYFS: "#0072B2",
@@ -177,7 +180,7 @@ def _finish(figure: Figure, target: Path) -> None:
         entries.values(), entries.keys(), loc="outside upper center", ncols=len(entries) or 1, frameon=False
     )
     unfinished = target.with_name(target.name + ".part")
-    with rc_context({"svg.hashsalt": "unionfs"}):  # the same results are the same file
+    with rc_context(_SVG):
         figure.savefig(
             unfinished, format=target.suffix.lstrip("."), metadata=_FORMATS[target.suffix], dpi=110
         )
