@@ -15,7 +15,7 @@ from unionfs.bench.workload import Figure, Scene, Use, seconds
 _LAYERS = (1, 10, 100, 500)
 _FILES = (1_000, 10_000, 100_000, 1_000_000)
 _HUGE = 1_000_000
-_FILES_OF_LAYERS = 10_000
+_FILES_OF_LAYERS = 2_000
 
 
 def layers_mount(scene: Scene[Grid]) -> Iterator[float]:
