@@ -231,8 +231,9 @@ class Nodes:
 
     def lone_lower(self, entry: Entry, directory: Place, stat: Stat) -> Node:
         """The node of a lower file that is known to have one name, in `directory`, and these attributes."""
-        node = self._from_lower(Place(directory.layer, join(directory.path, entry.name)), stat)
-        node.below = join(entry.directory.below, entry.name)
+        path, below = join(directory.path, entry.name), entry.directory.below
+        node = self._from_lower(Place(directory.layer, path), stat)
+        node.below = path if below == directory.path else join(below, entry.name)
         node.names.append(entry)
         entry.node = node
         return node

@@ -325,9 +325,8 @@ class Dispatcher:
             if room.fits(dot.name)
         ]
         lifetimes, remember = self._lifetimes, self._ids.remember
-        for name, kind, place, found in self._union.readdirplus(directory, cookie, room.fits):
-            if found is not None:
-                node, stat = found
+        for name, kind, place, node, stat in self._union.readdirplus(directory, cookie, room.fits):
+            if node is not None and stat is not None:
                 reply.append(protocol.direntplus(remember(node), stat, lifetimes, name, place))
             else:
                 reply.append(protocol.NO_ENTRY + protocol.dirent(name, 1, place, kind))

@@ -11,6 +11,7 @@ from types import FrameType
 from unionfs.adapters.fuse import detaching
 from unionfs.adapters.fuse.device import PATH, Device, mount
 from unionfs.adapters.fuse.dispatch import Dispatcher
+from unionfs.adapters.fuse.memory import collect_seldom
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
 from unionfs.adapters.options import Options
 from unionfs.core.union import Union
@@ -41,6 +42,7 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
         MAX_REQUEST,
     )
     _unmount_on_signals(mountpoint)
+    collect_seldom()
     try:
         Session(device, Dispatcher(union), ready).serve()
     finally:
