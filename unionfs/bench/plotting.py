@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _FORMATS = {".svg": {"Date": None}, ".png": {}}
 """What can be drawn, with the metadata that keeps the same results the same file."""
 
-_SVG = {"svg.hashsalt": "unionfs", "svg.fonttype": "none"}
-"""Names in the file that do not change, and letters instead of their outlines."""
-
 _COLOURS = {
     OURS: "#D55E00",
     FUSE_OVERLAYFS: "#0072B2",
@@ -180,7 +177,8 @@ def _finish(figure: Figure, target: Path) -> None:
         entries.values(), entries.keys(), loc="outside upper center", ncols=len(entries) or 1, frameon=False
     )
     unfinished = target.with_name(target.name + ".part")
-    with rc_context(_SVG):
+    # Names in the file that do not change with every run, and letters instead of their outlines.
+    with rc_context({"svg.hashsalt": "unionfs", "svg.fonttype": "none"}):
         figure.savefig(
             unfinished, format=target.suffix.lstrip("."), metadata=_FORMATS[target.suffix], dpi=110
         )
