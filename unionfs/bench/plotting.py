@@ -77,7 +77,7 @@ def draw_ratios(rows: Iterable[Row], to: str, target: Path) -> None:
     axes.set_xscale("log")
     axes.axvline(1, color=_COLOURS.get(to, _STRANGER), linewidth=1)
     axes.set_yticks(range(len(shown)), [row.heading for row in shown])
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
     axes.grid(alpha=0.25)
     _mark(axes.xaxis, *axes.get_xlim())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -119,7 +119,8 @@ def _mark(axis: MatplotlibAxis, low: float, high: float) -> None:
     """Put marks on a logarithmic axis, so many that it can be read and so few that they have room."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1, 3)))
+    span = high / low
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 1e2 else (1, 3) if span < 1e6 else (1,)))
     axis.set_minor_locator(NullLocator())
 
 
@@ -156,7 +157,8 @@ _SCALES = {
 
 
 def _style(peer: str) -> dict[str, Any]:
-    return {"color": _COLOURS.get(peer, _STRANGER), "marker": _MARKERS.get(peer, "*"), "markersize": 5}
+    colour, marker = _COLOURS.get(peer, _STRANGER), _MARKERS.get(peer, "*")
+    return {"color": colour, "marker": marker, "markersize": 5, "zorder": 4 if peer == OURS else 3}
 
 
 def _figure(width: float, height: float) -> Figure:
