@@ -11,7 +11,7 @@ import errno
 import stat as _s
 from collections.abc import Callable, Iterator, Sequence
 
-from unionfs.core import attrs, copyup, create, diff, files, remove, rename
+from unionfs.core import attrs, copyup, create, diff, fileflags, files, remove, rename
 from unionfs.core.attrs import Changes
 from unionfs.core.beneath import Beneath, Changed, Names, Watch
 from unionfs.core.handle import Handle
@@ -20,8 +20,9 @@ from unionfs.core.node import Node
 from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
+from unionfs.core.store import Store, TellsBirth
 from unionfs.errors import error
-from unionfs.types import Access, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
+from unionfs.types import Access, FlagsForm, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
 
 _ROOT = Owner(0, 0)
 
@@ -159,6 +160,25 @@ class Union:
         """Remove an extended attribute; ENODATA where there is none."""
         self._need_upper()
         attrs.remove_xattr(self._state, node, name)
+
+    def birth_ns(self, node: Node) -> int | None:
+        """When the file that has the node's attributes was made: a copy when it was copied up.
+
+        Nanoseconds since the epoch; None where nothing tells.
+        """
+        with self._lock:
+            store: Store | TellsBirth
+            store, path, _dialect = self._nodes.store_of(node)
+            return store.birth_ns(path) if hasattr(store, "birth_ns") else None
+
+    def flags(self, node: Node, form: FlagsForm) -> bytes:
+        """The flags of chattr(1), for regular files and directories; ENOTTY where there are none."""
+        return fileflags.get_flags(self._state, node, form)
+
+    def set_flags(self, node: Node, form: FlagsForm, value: bytes) -> None:
+        """Set the flags of chattr(1). EOPNOTSUPP for those that a union does not keep, see `fileflags`."""
+        self._need_upper()
+        fileflags.set_flags(self._state, node, form, value)
 
     def statfs(self) -> StatFs:
         """The file system that writes go to; without an upper layer, the top-most lower's."""

@@ -28,7 +28,7 @@ from unionfs.core.node import Node
 from unionfs.core.readdir import DirEntry
 from unionfs.core.union import Union
 from unionfs.errors import error
-from unionfs.types import Kind, Owner, RenameFlags, XattrFlags
+from unionfs.types import FlagsForm, Kind, Owner, RenameFlags, XattrFlags
 
 DAY = 86_400
 FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
@@ -181,6 +181,10 @@ class Dispatcher:
     def _getattr(self, request: Request, flags: int, fh: int) -> bytes:
         return protocol.attr_out(self._union.getattr(self._ids[request.nodeid]), self._lifetimes)
 
+    def _statx(self, request: Request) -> bytes:
+        node = self._ids[request.nodeid]
+        return protocol.statx_out(self._union.getattr(node), self._union.birth_ns(node), self._lifetimes)
+
     def _setattr(self, request: Request, wanted: protocol.SetAttr) -> bytes:
         node = self._ids[request.nodeid]
         stat = self._union.setattr(node, self._changes(wanted))
@@ -330,7 +334,13 @@ class Dispatcher:
     ) -> int:
         return self._files[target].copy_from(self._files[fh], source_offset, offset, length)
 
-    def _ioctl(self, request: Request) -> bytes:
+    def _ioctl(self, request: Request, command: int, given: bytes) -> bytes:
+        node = self._ids[request.nodeid]
+        if command in _GET_FLAGS:
+            return protocol.ioctl_out(self._union.flags(node, _GET_FLAGS[command]))
+        if command in _SET_FLAGS:
+            self._union.set_flags(node, _SET_FLAGS[command], given)
+            return protocol.ioctl_out(b"")
         raise error(errno.ENOTTY)
 
     # Directories
@@ -405,6 +415,10 @@ _MODE = 0o177777
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 
+_GET_FLAGS = {0x80086601: FlagsForm.IFLAGS, 0x801C581F: FlagsForm.FSXATTR}
+"""FS_IOC_GETFLAGS and FS_IOC_FSGETXATTR (linux, include/uapi/linux/fs.h)."""
+_SET_FLAGS = {0x40086602: FlagsForm.IFLAGS, 0x401C5820: FlagsForm.FSXATTR}
+
 _BLOCKING = frozenset(
     {
         Opcode.FSYNC,
@@ -416,7 +430,16 @@ _BLOCKING = frozenset(
     }
 )
 
-_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.SETXATTR, Opcode.REMOVEXATTR})
+_COPYING = frozenset(
+    {
+        Opcode.LINK,
+        Opcode.RENAME,
+        Opcode.RENAME2,
+        Opcode.SETXATTR,
+        Opcode.REMOVEXATTR,
+        Opcode.IOCTL,
+    }
+)
 """What copies data up where the dialect cannot say that only the metadata is there."""
 
 WAITING = frozenset(
@@ -425,6 +448,7 @@ WAITING = frozenset(
         Opcode.SETATTR,
         Opcode.SETXATTR,
         Opcode.REMOVEXATTR,
+        Opcode.IOCTL,
         Opcode.LINK,
         Opcode.UNLINK,
         Opcode.RENAME,
@@ -440,6 +464,7 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.FORGET: Dispatcher._forget,
     Opcode.BATCH_FORGET: Dispatcher._batch_forget,
     Opcode.GETATTR: Dispatcher._getattr,
+    Opcode.STATX: Dispatcher._statx,
     Opcode.SETATTR: Dispatcher._setattr,
     Opcode.READLINK: Dispatcher._readlink,
     Opcode.SYMLINK: Dispatcher._symlink,
