@@ -70,8 +70,8 @@ def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = 
     with ExitStack() as held:
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
-            held.enter_context(_lock("upperdir", options.upper))
-            held.enter_context(_lock("workdir", options.work))
+            held.enter_context(locked("upperdir", options.upper))
+            held.enter_context(locked("workdir", options.work))
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
             work = _writable("workdir", options.work, options)
             upper = UpperLayer(_writable("upperdir", options.upper, options), dialect, work)
@@ -250,8 +250,11 @@ def _check_kernel(option: str, path: str) -> None:
 
 
 @contextmanager
-def _lock(option: str, path: str) -> Iterator[None]:
-    """flock(2) on a directory; a process that dies lets go of it."""
+def locked(option: str, path: str) -> Iterator[None]:
+    """Hold a directory of a mount by flock(2); a process that dies lets go of it.
+
+    `ConfigError` where another has it.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not _is_ours(fd):

@@ -108,12 +108,14 @@ class Union:
             return self.upper
         return self.lowers[node.lowers[0].layer]
 
-    def diff(self) -> Iterator[diff.Change]:
-        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`."""
-        if self.upper is None:
-            return iter(())
+    def diff(self, above: int = 0) -> Iterator[diff.Change]:
+        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`.
+
+        The `above` top-most lowers count to the change, as if they were one with the upper layer.
+        """
         with self._lock:
-            return iter(diff.changes(self._nodes, links_are_hidden=self._state.workdir.has_index()))
+            links_are_hidden = self.upper is not None and self._state.workdir.has_index()
+            return iter(diff.changes(self._nodes, above=above, links_are_hidden=links_are_hidden))
 
     # Attributes
 
@@ -135,6 +137,10 @@ class Union:
         with self._lock:
             store, path, _dialect = self._nodes.store_of(node)
             return store.readlink(path)
+
+    def has_xattrs(self) -> bool:
+        """False where no file has an extended attribute, or ever will."""
+        return self.upper is not None or any(layer.store.has_xattrs() for layer in self.lowers)
 
     def listxattr(self, node: Node) -> list[bytes]:
         """The names of the node's extended attributes, marks left out."""

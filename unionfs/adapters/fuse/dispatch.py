@@ -57,6 +57,7 @@ class Dispatcher:
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
+        self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
     def start(self, flags: InitFlags, send: Callable[..., None], descriptor: int | None) -> None:
@@ -203,9 +204,16 @@ class Dispatcher:
         return nanoseconds if valid & given else None
 
     def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
+        self._need_xattrs()
         return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
 
+    def _need_xattrs(self) -> None:
+        """ENOSYS, after which the kernel never asks again: ls(1) does so twice for every file."""
+        if not self._has_xattrs:
+            raise error(errno.ENOSYS)
+
     def _listxattr(self, request: Request, size: int) -> bytes:
+        self._need_xattrs()
         names = self._union.listxattr(self._ids[request.nodeid])
         return _sized(b"".join(name + b"\0" for name in names), size)
 

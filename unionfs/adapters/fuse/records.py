@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.fuse.volumes import Volume
 from unionfs.adapters.options import Options
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
@@ -30,6 +31,9 @@ class Record(NamedTuple):
     options: Options
     image: str | None
     pid: int
+    unpacked: bool = False
+    """Whether the image's layers are directories."""
+    volumes: tuple[Volume, ...] = ()
 
 
 def runtime_directory() -> str:
@@ -163,12 +167,15 @@ def _is_locked(fd: int) -> bool:
 
 
 def _parse(text: bytes) -> Record:
+    """Of what another version has written, that which this one knows."""
     fields = json.loads(text)
-    return Record(options=_options(fields.pop("options")), **fields)
+    volumes = tuple(Volume(*volume) for volume in fields.pop("volumes", ()))
+    options = _options(fields.pop("options"))
+    known = {name: value for name, value in fields.items() if name in Record._fields}
+    return Record(options=options, volumes=volumes, **known)
 
 
 def _options(words: dict[str, Any]) -> Options:
-    """What is not known is left out: the daemon may be of another version."""
     known = {name: words[name] for name in Options._fields if name in words}
     sequences = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
     ranges = {name: tuple(Range(*range) for range in known.get(name, ())) for name in ("uids", "gids")}
