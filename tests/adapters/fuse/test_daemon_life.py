@@ -173,6 +173,8 @@ def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 import ctypes, os, sys, fuse
 from unionfs.adapters.fuse import fusermount, mounting
 from unionfs.cli import main, target
+from unionfs.images import documents
+from unionfs.layers import memory
 os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
 ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root
 sys.exit(main.main(sys.argv[1:]))
