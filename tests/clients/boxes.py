@@ -1,8 +1,8 @@
 """Boxes to run real programs in: what they leave mounted or running goes with the box, and nothing else.
 
-A box is a mount and a PID namespace, with two things changed that are this machine's:
-control groups are the unified ones that containers need, and there is a user `USER` who
-has subordinate ids, as adduser(8) would have made one.
+A box is a mount and a PID namespace, with some things changed that are this machine's:
+``/run`` is empty, control groups are the unified ones that containers need, and there is
+a user `USER` who has subordinate ids, as adduser(8) would have made one.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Box:
         return {
             "PATH": f"{self.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(self.home / ("runtime-of-user" if user else "runtime-of-root")),
+            "XDG_RUNTIME_DIR": f"/run/user/{_UID if user else 0}",
             "BUILDAH_ISOLATION": "chroot",
             "LC_ALL": "C.UTF-8",
         }
@@ -90,7 +90,8 @@ class Box:
             *binds,
             f"mount --bind {self.bin} /usr/local/bin",
             "umask 022",
-            "mkdir -p -m 700 $XDG_RUNTIME_DIR",
+            "mount -t tmpfs tmpfs /run",
+            "mkdir /run/user && mkdir -m 700 $XDG_RUNTIME_DIR",
         ]
         return "\n".join(lines)
 

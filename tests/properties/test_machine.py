@@ -8,7 +8,15 @@ from histories import HISTORIES
 from hypothesis import given
 
 from unionfs.testing.machine import agree
-from unionfs.testing.parties import FuseMount, InMemory, KernelOverlay, OnDisk, PlainDirectory
+from unionfs.testing.parties import (
+    FuseMount,
+    ImageLayerAsUpper,
+    InMemory,
+    KernelOverlay,
+    OnDisk,
+    PlainDirectory,
+)
+from unionfs.testing.stacks import HardLink, Stack
 from unionfs.testing.strategies import Scenario, scenarios
 
 pytestmark = pytest.mark.timeout(3600)
@@ -43,6 +51,22 @@ def test_union_is_a_file_system(scenario: Scenario) -> None:
 @given(scenarios())
 def test_union_agrees_with_the_kernel(scenario: Scenario) -> None:
     agree(*scenario, KernelOverlay(), InMemory())
+
+
+def _has_lower_links(stack: Stack) -> bool:
+    """An upper that somebody else wrote does not say how many names it hides of a lower file."""
+    return any(isinstance(item, HardLink) for layer in stack[1:] for item in layer.items.values())
+
+
+@pytest.mark.parametrize("name", [name for name in HISTORIES if not _has_lower_links(HISTORIES[name][0])])
+def test_saved_histories_on_an_image_layer(name: str) -> None:
+    agree(*HISTORIES[name], PlainDirectory(), ImageLayerAsUpper())
+
+
+@examples(120)
+@given(scenarios().filter(lambda scenario: not _has_lower_links(scenario[0])))
+def test_an_image_layer_that_is_written_to_is_a_file_system(scenario: Scenario) -> None:
+    agree(*scenario, PlainDirectory(), ImageLayerAsUpper())
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

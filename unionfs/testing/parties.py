@@ -30,6 +30,7 @@ from unionfs.testing.interpreter import Interpreter
 from unionfs.testing.stacks import (
     NAMES,
     OLD_NS,
+    Dir,
     LayerData,
     Stack,
     StackLayer,
@@ -195,15 +196,36 @@ class OnDisk(DirectoryParty):
 
     def _mount(self) -> Subject:
         lowers = [
-            Layer(HostStore(place), _dialect(name))
+            Layer(HostStore(place), self._read_as(name))
             for place, name in zip(self.lowers, self.dialects, strict=True)
         ]
         upper, work = HostStore(self.upper, writable=True), HostStore(self.work, writable=True)
-        self.union = Union(lowers, UpperLayer(upper, _dialect("overlay"), work))
+        self.union = Union(lowers, UpperLayer(upper, self._read_as("overlay"), work))
         return NodeSubject(self.union)
+
+    def _read_as(self, dialect: str) -> Dialect:
+        return _dialect(dialect)
 
     def _unmount(self) -> None:
         self.union.close()
+
+
+class ImageLayerAsUpper(OnDisk):
+    """Every layer read as ``mixed``, and the top-most one written to: so podman compares an image's layers.
+
+    It is in AuFS's form, as containers/storage unpacks it; what comes to it is in overlayfs's.
+    """
+
+    name = "mixed"
+
+    def _put_down(self, stack: Stack) -> None:
+        top, *rest = stack
+        super()._put_down(tuple(rest) or (StackLayer({b"": Dir()}),))
+        put_in_directory(raw(top.items, "aufs"), self.upper)
+        _date_root(self.upper)
+
+    def _read_as(self, dialect: str) -> Dialect:
+        return _dialect("mixed")
 
 
 class KernelOverlay(DirectoryParty):

@@ -175,6 +175,7 @@ for module in pkgutil.iter_modules(unionfs.images.__path__, "unionfs.images."):
     importlib.import_module(module.name)
 from unionfs.adapters.fuse import fusermount, mounting
 from unionfs.cli import diff, main, mount, target, umount
+from unionfs.layers import memory
 os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
 ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root
 sys.exit(main.main(sys.argv[1:]))

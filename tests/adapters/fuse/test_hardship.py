@@ -94,13 +94,21 @@ def test_an_upper_without_inodes_left(on_small_disk: Mount) -> None:
     assert os.listdir(root / "d") == []
 
 
+def remount_read_only(disk: Path) -> None:
+    """Busy for as long as a file is open for writing, and a close(2) reaches the daemon a little later."""
+    deadline = time.monotonic() + 20
+    while subprocess.run(["mount", "-o", "remount,ro", disk], check=False, capture_output=True).returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_an_upper_that_becomes_read_only(on_small_disk: Mount) -> None:
     disk = on_small_disk.upper.parent
     (on_small_disk.lower / "lower").write_bytes(b"lower")
     on_small_disk.mount()
     root = on_small_disk.merged
     (root / "upper").write_bytes(b"upper")
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    remount_read_only(disk)
     changes = (
         lambda: (root / "new").touch(),
         lambda: (root / "lower").write_bytes(b""),

@@ -240,3 +240,19 @@ def test_what_there_is_no_request_for_still_works(mounted: Mounted) -> None:
             capture_output=True,
         )
         assert b"BlockingIOError" in asked.stderr
+
+
+def test_a_program_that_runs_can_be_opened_again_whatever_was_opened_meanwhile(prepared: Mount) -> None:
+    """In a read-only union OPEN is refused for good one day; what is in passthrough then must not be."""
+    (prepared.lower / "program").write_bytes(b"x" * 300_000)
+    for number in range(100):
+        (prepared.lower / f"{number}").write_bytes(b"%d" % number)
+    prepared.words = f"lowerdir={prepared.lower}"
+    prepared.mount()
+    for _ in range(2):
+        with (prepared.merged / "program").open("rb", 0) as running:
+            for number in range(100):
+                assert (prepared.merged / f"{number}").read_bytes() == b"%d" % number
+            assert (prepared.merged / "program").read_bytes() == b"x" * 300_000
+            assert running.read(1) == b"x"
+        assert (prepared.merged / "99").read_bytes() == b"99"

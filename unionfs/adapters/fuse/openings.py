@@ -67,9 +67,9 @@ class Openings:
     def open(self, nodeid: int, node: Node, flags: int) -> bytes:
         """The body of the answer to OPEN; ENOSYS to be asked no more."""
         if self._small_opens_left is not None and self._union.getattr(node).size < LARGE:
-            if self._small_opens_left == 0:
+            if self._small_opens_left == 0 and not self._passthrough.is_used:
                 raise error(errno.ENOSYS)
-            self._small_opens_left -= 1
+            self._small_opens_left = max(0, self._small_opens_left - 1)
         # The kernel says where the end is; and O_APPEND may be taken away later (fcntl(2), F_SETFL).
         access = access_of(flags)
         return self.opened(nodeid, self._union.open(node, access & ~Access.APPEND), access)

@@ -51,6 +51,12 @@ class Passthrough:
         """The kernel has agreed to passthrough on this descriptor of /dev/fuse."""
         self._device, self._on = device, True
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a node is open in this way, so that it must not be opened in any other."""
+        with self._lock:
+            return any(known.backing_id for known in self._open.values())
+
     def opened(self, handle: Handle, access: Access) -> Opened:
         """How to open a node once more; to be matched by `closed`, also after an error."""
         with self._lock:
