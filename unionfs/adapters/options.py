@@ -14,11 +14,15 @@ timeouts of its caches), is accepted and changes nothing; a choice that cannot b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from unionfs.adapters.ownership import Range, parse_ranges
 from unionfs.errors import ConfigError
+
+CACHE_AUTO, CACHE_ALWAYS = "auto", "always"
+CACHES = (CACHE_AUTO, CACHE_ALWAYS)
+"""Layers are watched for changes; or whatever has been seen of one is taken to be so for good."""
 
 
 class Options(NamedTuple):
@@ -38,6 +42,8 @@ class Options(NamedTuple):
     volatile: bool = False
     """Nothing is put on stable storage, ever."""
     debug: bool = False
+    cache: str = CACHE_AUTO
+    """How far layers are trusted not to change: one of `CACHES`."""
     fsname: str | None = None
     context: str | None = None
     """The SELinux context of everything in the mount."""
@@ -129,6 +135,8 @@ def _take(options: Options, word: str) -> Options:
         return options._replace(lowers=(*options.lowers, value))
     if name in _PATHS:
         return _with(options, _PATHS[name], _not_empty(name, _unescape(value)))
+    if name == "cache":
+        return options._replace(cache=_one_of(CACHES, name, value))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
     if name == "context":
@@ -157,6 +165,12 @@ def _take_flag(options: Options, word: str) -> Options:
 def _with(options: Options, field: str, value: object) -> Options:
     changes: dict[str, Any] = {field: value}
     return options._replace(**changes)
+
+
+def _one_of(known: Collection[str], name: str, value: str) -> str:
+    if value not in known:
+        raise ConfigError(f"{name}={value}: not one of {', '.join(known)}")
+    return value
 
 
 def _check_choice(name: str, value: str) -> None:

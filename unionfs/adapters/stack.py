@@ -16,11 +16,12 @@ from typing import TypeVar
 
 from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.mountinfo import mounts
-from unionfs.adapters.options import Options
+from unionfs.adapters.options import CACHE_AUTO, Options
 from unionfs.adapters.ownership import AS_STORED, Ids, Ownership
 from unionfs.core.apply import discard
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.store import Store
 from unionfs.core.union import Union
 from unionfs.dialects import by_name, detect
 from unionfs.dialects.mixed import MixedDialect
@@ -107,6 +108,12 @@ def _ownership(options: Options) -> Ownership:
     return Ownership(
         Ids(options.uids, root if uid is None else uid), Ids(options.gids, root if gid is None else gid)
     )
+
+
+def watchable(union: Union, options: Options) -> list[Store]:
+    """The stores of those layers that may change: directories that somebody named, not an image's."""
+    named = union.lowers[: len(options.lowers)] if options.cache == CACHE_AUTO else ()
+    return [layer.store for layer in named]
 
 
 def lower_layers(options: Options) -> Iterator[Layer]:

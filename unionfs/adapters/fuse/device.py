@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unionfs.adapters.fuse.arrival import Arrival
 from unionfs.errors import UnionError
@@ -99,13 +99,17 @@ class Device:
     def descriptor(self) -> int:
         return self._fd
 
-    def receive(self) -> memoryview | None:
-        """The next request, valid until the next call; None once the mount is gone."""
+    def receive(self, meanwhile: Callable[[], bool]) -> memoryview | None:
+        """The next request, valid until the next call; None once the mount is gone.
+
+        `meanwhile` is called as long as there is none, until it says that it had nothing to do.
+        """
         while True:
             try:
                 size = os.readv(self._fd, [self._buffer])
             except BlockingIOError:
-                self._arrival.wait()
+                if not meanwhile():
+                    self._arrival.wait()
             except OSError as failure:
                 if failure.errno in _GONE:
                     return None

@@ -15,11 +15,13 @@ from contextlib import closing
 from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
+from unionfs.adapters.fuse.foresight import Foresight
 from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
 from unionfs.core.attrs import Changes
+from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node
@@ -51,6 +53,7 @@ class Dispatcher:
         self._union = union
         self._lifetimes = lifetimes
         self._ids = NodeIds(union)
+        self._foresight = Foresight(union)
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
@@ -78,6 +81,10 @@ class Dispatcher:
                 raise WouldWaitError from failure
         return self.answer(request)
 
+    def use_time(self) -> bool:
+        """Do what can be done before the next request, for some milliseconds; False if that is nothing."""
+        return self._foresight.use_time()
+
     def may_block(self, request: Request) -> bool:
         """Whether answering may take long: data to copy up, or to put on stable storage."""
         if request.opcode in _BLOCKING:
@@ -90,6 +97,15 @@ class Dispatcher:
                 bool(resized) or not self._copies_metadata_alone
             )
         return not self._copies_metadata_alone and request.opcode in _COPYING
+
+    def tell(self, change: Changed) -> None:
+        """Tell the kernel of a change beneath. Not for the thread that answers requests (see `Notices`)."""
+        if change.same and change.node is not None:
+            self._notices.inode_changed(self._ids.number(change.node))
+            return
+        directory = self._ids.number(change.directory)
+        self._notices.entry_changed(directory, change.name)
+        self._notices.inode_changed(directory)
 
     def close(self) -> None:
         self._files.close()
@@ -326,6 +342,8 @@ class Dispatcher:
 
     def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
+        if cookie == 0:
+            self._foresight.listing(directory)
         room = _Room(size)
         reply = [
             protocol.NO_ENTRY + protocol.dirent(dot.name, dot.ino, dot.cookie, dot.kind)
