@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO
 
 from unionfs.images.documents import Descriptor
-from unionfs.images.locks import sync_directory
 from unionfs.images.streams import CopyingSource, HashedSource, chunks
 from unionfs.images.transport import Blob
 
@@ -26,15 +25,15 @@ def temporary(directory: Path) -> Iterator[IO[bytes]]:
 
 
 def publish(file: IO[bytes], path: Path) -> None:
-    """Rename a whole temporary file to `path`, on stable storage."""
+    """Put a temporary file on stable storage and rename it; the name is there once the directory is synced."""
     file.flush()
     os.fchmod(file.fileno(), 0o644)
     os.fsync(file.fileno())
     os.rename(file.name, path)
-    sync_directory(path.parent)
 
 
 def write(data: bytes, path: Path) -> None:
+    """As `publish`, of a new file."""
     with temporary(path.parent) as file:
         file.write(data)
         publish(file, path)
