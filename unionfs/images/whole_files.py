@@ -25,7 +25,7 @@ def temporary(directory: Path) -> Iterator[IO[bytes]]:
 
 
 def publish(file: IO[bytes], path: Path) -> None:
-    """Put a temporary file on stable storage and rename it; the name is there once the directory is synced."""
+    """Put a temporary file on stable storage and rename it; its name lasts once the directory is synced."""
     file.flush()
     os.fchmod(file.fileno(), 0o644)
     os.fsync(file.fileno())
