@@ -180,6 +180,47 @@ def test_a_store_that_is_full_can_be_read_from(
     close(layers)
 
 
+def estargz() -> tuple[bytes, bytes]:
+    """As stargz-snapshotter's estargz.md has it: a member for every header and file, a TOC, a footer."""
+    toc = file(b"stargz.index.json", b'{"version":1,"entries":[{"name":"f1","type":"symlink"}]}')
+    parts = [file(name, data) for name, data in FILES.items()] + [toc, END]
+    members = [gzip.compress(half, 1) for part in parts for half in (part[:512], part[512:]) if half]
+    footer = (
+        b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff\x1a\x00SG\x16\x00" + b"%016xSTARGZ" % len(b"".join(members))
+    )
+    return b"".join(members) + footer + b"\x01\x00\x00\xff\xff" + bytes(8), b"".join(parts)
+
+
+def zstd_chunked() -> tuple[bytes, bytes]:
+    """As containers/storage writes it: a frame for every file, the TOC and a footer in skippable frames."""
+    frames = [zstd.compress(file(name, data)) for name, data in FILES.items()]
+    skippable = [
+        b"\x50\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data for data in (b"{TOC}" * 9, bytes(64))
+    ]
+    return b"".join([*frames, zstd.compress(END), *skippable]), ARCHIVE
+
+
+@pytest.mark.parametrize(
+    ("media_type", "make"),
+    [(f"{TAR}+gzip", estargz), (f"{TAR}+zstd", zstd_chunked)],
+    ids=["estargz", "zstd:chunked"],
+)
+def test_tables_of_contents_are_not_believed_but_their_frames_are_used(
+    layout: LayoutBuilder,
+    store: LayerStore,
+    media_type: str,
+    make: Callable[[], tuple[bytes, bytes]],
+) -> None:
+    blob, archive = make()
+    packed(layout, media_type, blob, archives=(archive,))
+    layers = opened(layout, store)
+    found = listing_of(layers[0])
+    found.pop(b"stargz.index.json", None)
+    assert found == FILES
+    assert how_it_is_read(layers[0]) == "FramesReader"
+    close(layers)
+
+
 # Trust
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +27,16 @@ from unionfs.images.limits import DEFAULT_LIMITS
 from unionfs.images.streams import chunks
 from unionfs.images.stretch import Stretch
 
-_FRAME_MAX = 4 << 20
-"""The longest frame, in plain bytes, that is decompressed for a part of it."""
-_FRAMES_KEPT = 4
+_FRAME_MEAN = 4 << 20
+_FRAME_MAX = 32 << 20
+"""Plain bytes in the frames that are decompressed for a part of them: on average, and at most.
+
+Formats that have a frame for every file have a long one for a long file, which is wanted whole.
+"""
+_FRAMES_KEPT = 2
 _SPACING = 1 << 20
 """Plain bytes between two points of a gzip member: a point takes 32 KiB, a read half of this."""
+_BLOCKS_KEPT = 4
 
 
 class Reader(Protocol):
@@ -41,11 +47,10 @@ class Reader(Protocol):
 
 
 def are_short(frames: Sequence[Frame], size: int) -> bool:
-    """Whether every one of the frames that make up `size` plain bytes is worth decompressing for a part."""
-    ends = [*(frame.plain for frame in frames[1:]), size]
-    return bool(frames) and all(
-        end - frame.plain <= _FRAME_MAX for frame, end in zip(frames, ends, strict=True)
-    )
+    """Whether the frames that make up `size` plain bytes are worth decompressing for a part of them."""
+    starts = [frame.plain for frame in frames]
+    longest = max((end - start for start, end in pairwise([*starts, size])), default=_FRAME_MAX + 1)
+    return longest <= _FRAME_MAX and size <= _FRAME_MEAN * len(frames)
 
 
 class FramesReader:
@@ -90,12 +95,27 @@ class GzipReader:
         if content is not None:
             self._file.import_index(fileobj=io.BytesIO(content))
         self._known = self._count()
+        self._block = lru_cache(_BLOCKS_KEPT)(self._read_block)
 
     def pread(self, size: int, offset: int) -> bytes:
+        if size > _SPACING:
+            return self._read(size, offset)
+        parts: list[bytes] = []
+        while size and (part := self._block(offset // _SPACING)[offset % _SPACING :][:size]):
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        return b"".join(parts)
+
+    def _read_block(self, number: int) -> bytes:
+        """What lies between two points: small files side by side are asked for one after the other."""
+        return self._read(_SPACING, number * _SPACING)
+
+    def _read(self, size: int, offset: int) -> bytes:
         data: bytes = self._file.pread(size, offset)
         return data
 
     def close(self) -> None:
+        self._block.cache_clear()
         if self._count() > self._known:
             points = io.BytesIO()
             self._file.export_index(fileobj=points)
