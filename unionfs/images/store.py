@@ -40,7 +40,6 @@ from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, 
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Platform
 from unionfs.images.image import Image, ImageLayer, open_image, read_image
-from unionfs.images.indexing import build_index
 from unionfs.images.known import Known
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.locks import exclusive, sync_directory
@@ -51,12 +50,11 @@ from unionfs.images.reference import Transport, parse_reference
 from unionfs.images.streams import FileSource, HashedSource, chunks
 from unionfs.images.stretch import Stretch
 from unionfs.images.transport import Trust
-from unionfs.images.treesum import tree_sum
-from unionfs.images.unpack import unpack
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
 from unionfs.layers.host import HostStore
 from unionfs.layers.host.lease import Lease
-from unionfs.layers.memory import MemoryStore
+
+# What reads archives is imported where one is read: a mount of what is known already starts without it.
 
 _SYSTEM_ROOT = "/var/lib/unionfs"
 _IDENTITY_SIZE = 16
@@ -161,6 +159,9 @@ class LayerStore:
     def _unpack(
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], progress: Progress, directory: Path
     ) -> None:
+        from unionfs.images.treesum import tree_sum
+        from unionfs.images.unpack import unpack
+
         # Beside its final name: a directory that we own but must not write to can be
         # renamed, but not moved to another directory (rename(2)).
         partial_ = directory.with_name(f".{directory.name}")
@@ -224,6 +225,8 @@ class LayerStore:
     def _make_index(
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
     ) -> tuple[Index, Known]:
+        from unionfs.images.indexing import build_index
+
         identity = blob.identity()
         with (
             blob.from_start() as source,
@@ -366,6 +369,9 @@ def open_layers(
 
 def memory_layers(image: Image, progress: Progress = silent) -> list[Layer]:
     """The image's layers in memory, top-most first: nothing is written to disk, no privileges are needed."""
+    from unionfs.images.unpack import unpack
+    from unionfs.layers.memory import MemoryStore
+
     layers: list[Layer] = []
     for layer in image.layers:
         store = MemoryStore(layer.name)
