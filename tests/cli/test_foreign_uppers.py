@@ -90,17 +90,43 @@ def by_the_kernel(upper: str) -> None:
     subprocess.run(["umount", "M"], check=True)
 
 
+def by_fuse_overlayfs(upper: str) -> None:
+    if shutil.which("fuse-overlayfs") is None:
+        pytest.fail("fuse-overlayfs is missing: apt-get install -y fuse-overlayfs")
+    words = f"lowerdir=lower,upperdir={upper},workdir={upper}.work"
+    root = mount(["fuse-overlayfs", "-o", words, "M"], upper)
+    change(root)
+    rename(root)
+    subprocess.run(["umount", "M"], check=True)
+
+
+def by_fuse_overlayfs_without_devices(upper: str) -> None:
+    """Then its whiteouts are AuFS's."""
+    os.environ["FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT"] = "1"
+    try:
+        by_fuse_overlayfs(upper)
+    finally:
+        del os.environ["FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT"]
+
+
 def top_layer(reference: str) -> str:
     with open_image(reference) as image:
         return str(image.layers[-1].descriptor.digest)
 
 
-@pytest.mark.parametrize("mounted_by", [by_the_kernel])
-def test_the_layer_is_the_same(here: Path, mounted_by: Callable[[str], None]) -> None:
+@pytest.mark.parametrize(
+    ("mounted_by", "words"),
+    [
+        (by_the_kernel, ()),
+        (by_fuse_overlayfs, ("-o", "dialect=mixed")),
+        (by_fuse_overlayfs_without_devices, ("-o", "dialect=mixed")),
+    ],
+)
+def test_the_layer_is_the_same(here: Path, mounted_by: Callable[[str], None], words: tuple[str, ...]) -> None:
     by_us("ours")
     unionfs("commit", "ours", "oci:image:ours", "--base", "tar:base.tar")
     mounted_by("theirs")
-    unionfs("commit", "theirs", "oci:image:theirs", "--base", "tar:base.tar")
+    unionfs("commit", "theirs", "oci:image:theirs", "--base", "tar:base.tar", *words)
     assert top_layer("oci:image:theirs") == top_layer("oci:image:ours")
 
 

@@ -27,7 +27,7 @@ _COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = _as_command(sys.argv[1:] if arguments is None else arguments)
     args = _parser(given).parse_args(given)
     try:
         code: int = args.run(args)
@@ -38,6 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unionfs {args.command}: {failure}", file=sys.stderr)
         return 1
     return code
+
+
+def _as_command(arguments: Sequence[str]) -> Sequence[str]:
+    """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in _COMMANDS:
+        return ["mount", *arguments]
+    return arguments
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

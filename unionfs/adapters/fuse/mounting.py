@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,9 @@ from unionfs.core.layer import Layer
 from unionfs.errors import ConfigError, UnionError
 
 TYPE = "fuse.unionfs"
+
+_PREDECESSOR_SECONDS = 10
+"""A mount that is out of sight, but not gone, is served for longer; then its upper is in use."""
 
 
 def mount(
@@ -41,6 +45,7 @@ def mount(
         raise ConfigError("volumes are mounted by who returns: not in the foreground")
     _recover(mountpoint)
     _check_free(mountpoint)
+    _await_predecessor(options)
     stack.check(options, mountpoint, image_layers)
     serve_union = transports.choose(transport)
 
@@ -51,7 +56,9 @@ def mount(
         with records.published(record), opened as union:
             serve_union(union, mountpoint, options, ready)
 
-    if foreground:
+    if options.debug:
+        logging.getLogger().setLevel(logging.DEBUG)
+    if foreground or options.debug:
         daemon.in_foreground(serve)
     else:
         daemon.in_background(serve, records.runtime_directory())
@@ -89,6 +96,13 @@ def _recover(mountpoint: str) -> None:
 def _check_free(mountpoint: str) -> None:
     if _is_ours(mounted_at(mountpoint)):
         raise UnionError(f"mountpoint={mountpoint}: already a unionfs mount")
+
+
+def _await_predecessor(options: Options) -> None:
+    """Wait for a daemon that is still putting the same upper on disk: umount(8) does not."""
+    for record in records.living():
+        if record.options.upper == options.upper and not _is_ours(mounted_at(record.mountpoint)):
+            records.wait_until_gone(record, _PREDECESSOR_SECONDS)
 
 
 def _is_stale(mountpoint: str) -> bool:

@@ -11,7 +11,6 @@ link, and mounted on by descriptor.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
@@ -77,11 +76,11 @@ def detach(mountpoint: str, volumes: Sequence[Volume]) -> None:
 
 def _attach(mountpoint: str, volume: Volume) -> None:
     with _opened(mountpoint, volume.path) as place:
-        _call("mount", volume.host, place, None, ctypes.c_ulong(_MS_BIND), None)
+        _call("mount", volume.host, place, None, _MS_BIND, None)
     if volume.read_only:
         with _opened(mountpoint, volume.path) as place:  # what is on top there now
             flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY | os.statvfs(place).f_flag & _LOCKED
-            _call("mount", None, place, None, ctypes.c_ulong(flags), None)
+            _call("mount", None, place, None, flags, None)
 
 
 def _make_place(mountpoint: str, volume: Volume) -> None:
@@ -119,10 +118,14 @@ def _step(held: ExitStack, fd: int | None, name: str) -> int:
     return below
 
 
-def _call(function: str, *arguments: object) -> None:
+def _call(function: str, *arguments: str | int | None) -> None:
     """mount(2) or umount2(2)"""
+    import ctypes  # for who has no volumes, nothing has to be loaded
+
     libc = ctypes.CDLL(None, use_errno=True)
-    encoded = [os.fsencode(each) if isinstance(each, str) else each for each in arguments]
+    encoded = [
+        os.fsencode(each) if isinstance(each, str) else each and ctypes.c_ulong(each) for each in arguments
+    ]
     if getattr(libc, function)(*encoded):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
