@@ -21,8 +21,9 @@ PUBLIC = {
 
 OPTIONAL = {
     "argparse", "asyncio", "backports", "compression", "ctypes", "fcntl", "fsspec", "fuse", "gzip", "hashlib",
-    "http", "hypothesis", "json", "logging", "mfusepy", "rich", "shutil", "socket", "ssl", "subprocess",
-    "tarfile", "tempfile", "xxhash", "zlib", "unionfs.cli", "unionfs.images", "unionfs.layers.host",
+    "http", "hypothesis", "json", "logging", "matplotlib", "mfusepy", "rich", "shutil", "socket", "ssl",
+    "subprocess", "tarfile", "tempfile", "xxhash", "zlib", "unionfs.bench", "unionfs.cli", "unionfs.images",
+    "unionfs.layers.host",
     "unionfs.testing", "unionfs.adapters.fuse", "unionfs.adapters.stack",
 }  # fmt: skip
 

@@ -34,9 +34,7 @@ class MappedUnion(Union):
         return [self._shown(entry) for entry in super().readdirplus(node, cookie, fits)]
 
     def _shown(self, entry: Listed) -> Listed:
-        if entry.stat is None:
-            return entry
-        return entry._replace(stat=self._ownership.shown(entry.stat))
+        return entry if entry.stat is None else entry._replace(stat=self._ownership.shown(entry.stat))
 
     def setattr(self, node: Node, changes: Changes) -> Stat:
         """As `Union.setattr`; EINVAL for an owner who is not mapped."""

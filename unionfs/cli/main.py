@@ -21,7 +21,7 @@ from unionfs.errors import UnionError
 
 _COMMANDS = (
     *("mount", "umount", "diff", "commit", "convert", "upper"),
-    *("layers", "ls", "cat", "stat", "tree", "store", "demo"),
+    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
 )
 
 
