@@ -103,3 +103,28 @@ def test_two_mounts_share_what_the_store_has(here: Path) -> None:
     finally:
         unionfs("umount", "M2", cwd=here)
     assert len(list((here / "store").glob("files/*/*/*"))) == 1
+
+
+def test_extended_attributes(here: Path) -> None:
+    """An image that has none says so once and for all; one that has some shows them."""
+    for name, attributes in (("plain", {}), ("marked", {"user.a": b"1"})):
+        path = here / "empty" / name
+        path.write_bytes(b"")
+        for key, value in attributes.items():
+            os.setxattr(path, key, value)
+        unionfs("mount", "-o", "lowerdir=U,upperdir=empty,workdir=W", "M", cwd=here)
+        unionfs("commit", "M", f"oci:image:{name}", cwd=here)
+        unionfs("umount", "M", cwd=here)
+
+    unionfs("mount", "oci:image:plain", "M", cwd=here)
+    for _ in range(2):
+        assert os.listxattr(here / "M/plain") == []
+        with pytest.raises(OSError, match="not supported"):
+            os.getxattr(here / "M/plain", "user.a")
+    unionfs("umount", "M", cwd=here)
+
+    unionfs("mount", "oci:image:marked", "M", cwd=here)
+    assert os.getxattr(here / "M/marked", "user.a") == b"1"
+    with pytest.raises(OSError, match="No data available"):
+        os.getxattr(here / "M/plain", "user.a")
+    unionfs("umount", "M", cwd=here)
