@@ -17,7 +17,13 @@ from unionfs.images.transport import Blob
 @contextmanager
 def temporary(directory: Path) -> Iterator[IO[bytes]]:
     """A file in `directory` that goes away unless `publish` gives it a name."""
-    with tempfile.NamedTemporaryFile(dir=directory, prefix=".unionfs-", delete=False) as file:
+    try:
+        opened = tempfile.NamedTemporaryFile(  # noqa: SIM115 - entered below
+            dir=directory, prefix=".unionfs-", delete=False
+        )
+    except OSError as failure:  # it names a file that nobody has asked for
+        raise OSError(failure.errno, failure.strerror, str(directory)) from None
+    with opened as file:
         try:
             yield file
         finally:
