@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from unionfs.adapters.mountinfo import mounted_at
+from unionfs.images import open_image
 
 
 def unionfs(*arguments: str, cwd: Path) -> str:
@@ -128,3 +130,33 @@ def test_extended_attributes(here: Path) -> None:
     with pytest.raises(OSError, match="No data available"):
         os.getxattr(here / "M/plain", "user.a")
     unionfs("umount", "M", cwd=here)
+
+
+def test_how_large_the_changes_are(here: Path) -> None:
+    (here / "empty" / "gone").write_bytes(bytes(9999))
+    unionfs("mount", "-o", "lowerdir=empty,upperdir=U,workdir=W", "M", cwd=here)
+    (here / "M/d").mkdir()
+    (here / "M/d/f").write_bytes(bytes(1500))
+    (here / "M/gone").unlink()
+    lines = [line.split() for line in unionfs("diff", "M", "-s", cwd=here).splitlines()]
+    assert lines == [
+        ["A", "/d"],
+        ["1.5", "kB", "A", "/d/f"],
+        ["10", "kB", "D", "/gone"],
+        ["1.5", "kB", "in", "all"],
+    ]
+    changes = [json.loads(line) for line in unionfs("diff", "M", "--json", cwd=here).splitlines()]
+    assert {"path": "/d/f", "change": "A", "kind": "file", "size": 1500} in changes
+    unionfs("umount", "M", cwd=here)
+
+
+def test_what_is_said_of_a_commit_is_in_the_image(here: Path) -> None:
+    (here / "U" / "f").write_bytes(b"f")
+    said = ("-a", "me", "-m", "why", "-c", "CMD /f", "-c", "ENV A=1", "--created-by", "hand")
+    unionfs("commit", *said, "U", "dir:image", "--format", "docker", "--compression", "none", cwd=here)
+    with open_image(f"dir:{here}/image") as image:
+        assert image.descriptor.media_type == "application/vnd.docker.distribution.manifest.v2+json"
+        assert image.config["config"] == {"Cmd": ["/bin/sh", "-c", "/f"], "Env": ["A=1"]}
+        (line,) = image.config["history"]
+        assert (line["author"], line["comment"], line["created_by"]) == ("me", "why", "hand")
+        assert image.layers[0].descriptor.digest == image.layers[0].diff_id
