@@ -17,8 +17,8 @@ is made once: two processes that need the same wait for one another.
 
 Trust. A blob is read whole and verified (digest, size, diff ID) before anything in it is
 shown. It is read again, in part, while it is mounted, and is not copied for that: it is
-held open, and every time a file in it is opened, the blob's inode must have the size, mtime
-and ctime that it was verified with; otherwise it is verified anew. So it is when another
+held open, and whenever a file in it is opened or read, the blob's inode must have the size,
+mtime and ctime that it was verified with; otherwise it is verified anew. So it is when another
 mount finds something else under the blob's name. ctime is the kernel's and cannot be set
 back, so this holds against everybody but root. What is kept here is ours alone (mode 0700).
 """
