@@ -18,8 +18,12 @@ def test_the_python_example_runs() -> None:
 
 
 def test_the_commands_exist() -> None:
-    commands = set(re.findall(r"^    unionfs (\w+)", README.read_text(), re.MULTILINE))
-    assert commands == {"mount", "diff", "commit", "umount", "bench"}
+    named = re.findall(r"^    unionfs ([\w|]+)", README.read_text(), re.MULTILINE)
+    commands = {command for each in named for command in each.split("|")}
+    assert commands == {
+        *("mount", "diff", "commit", "convert", "umount"),
+        *("ls", "cat", "stat", "tree", "store", "bench"),
+    }
     for command in commands:
         subprocess.run(
             [sys.executable, "-m", "unionfs.cli", command, "--help"], capture_output=True, check=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from unionfs.adapters.mountinfo import mounted_at
+from unionfs.images import open_image
 
 
 def unionfs(*arguments: str, cwd: Path) -> str:
@@ -103,3 +105,58 @@ def test_two_mounts_share_what_the_store_has(here: Path) -> None:
     finally:
         unionfs("umount", "M2", cwd=here)
     assert len(list((here / "store").glob("files/*/*/*"))) == 1
+
+
+def test_extended_attributes(here: Path) -> None:
+    """An image that has none says so once and for all; one that has some shows them."""
+    for name, attributes in (("plain", {}), ("marked", {"user.a": b"1"})):
+        path = here / "empty" / name
+        path.write_bytes(b"")
+        for key, value in attributes.items():
+            os.setxattr(path, key, value)
+        unionfs("mount", "-o", "lowerdir=U,upperdir=empty,workdir=W", "M", cwd=here)
+        unionfs("commit", "M", f"oci:image:{name}", cwd=here)
+        unionfs("umount", "M", cwd=here)
+
+    unionfs("mount", "oci:image:plain", "M", cwd=here)
+    for _ in range(2):
+        assert os.listxattr(here / "M/plain") == []
+        with pytest.raises(OSError, match="not supported"):
+            os.getxattr(here / "M/plain", "user.a")
+    unionfs("umount", "M", cwd=here)
+
+    unionfs("mount", "oci:image:marked", "M", cwd=here)
+    assert os.getxattr(here / "M/marked", "user.a") == b"1"
+    with pytest.raises(OSError, match="No data available"):
+        os.getxattr(here / "M/plain", "user.a")
+    unionfs("umount", "M", cwd=here)
+
+
+def test_how_large_the_changes_are(here: Path) -> None:
+    (here / "empty" / "gone").write_bytes(bytes(9999))
+    unionfs("mount", "-o", "lowerdir=empty,upperdir=U,workdir=W", "M", cwd=here)
+    (here / "M/d").mkdir()
+    (here / "M/d/f").write_bytes(bytes(1500))
+    (here / "M/gone").unlink()
+    lines = [line.split() for line in unionfs("diff", "M", "-s", cwd=here).splitlines()]
+    assert lines == [
+        ["A", "/d"],
+        ["1.5", "kB", "A", "/d/f"],
+        ["10", "kB", "D", "/gone"],
+        ["1.5", "kB", "in", "all"],
+    ]
+    changes = [json.loads(line) for line in unionfs("diff", "M", "--json", cwd=here).splitlines()]
+    assert {"path": "/d/f", "change": "A", "kind": "file", "size": 1500} in changes
+    unionfs("umount", "M", cwd=here)
+
+
+def test_what_is_said_of_a_commit_is_in_the_image(here: Path) -> None:
+    (here / "U" / "f").write_bytes(b"f")
+    said = ("-a", "me", "-m", "why", "-c", "CMD /f", "-c", "ENV A=1", "--created-by", "hand")
+    unionfs("commit", *said, "U", "dir:image", "--format", "docker", "--compression", "none", cwd=here)
+    with open_image(f"dir:{here}/image") as image:
+        assert image.descriptor.media_type == "application/vnd.docker.distribution.manifest.v2+json"
+        assert image.config["config"] == {"Cmd": ["/bin/sh", "-c", "/f"], "Env": ["A=1"]}
+        (line,) = image.config["history"]
+        assert (line["author"], line["comment"], line["created_by"]) == ("me", "why", "hand")
+        assert image.layers[0].descriptor.digest == image.layers[0].diff_id

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -129,10 +130,18 @@ class ScriptedServer(ThreadingHTTPServer):
         pass  # clients hang up in the middle, and are meant to
 
 
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+"""For 127.0.0.1 from 2020 to 2120, signed by itself, with its key."""
+
+
 @contextmanager
-def scripted(script: Callable[[Handler], None]) -> Iterator[ScriptedServer]:
+def scripted(script: Callable[[Handler], None], *, tls: bool = False) -> Iterator[ScriptedServer]:
     """A server that answers as `script` does, for the time of the block."""
     server = ScriptedServer(script)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -176,8 +176,8 @@ def test_a_store_that_is_full_can_be_read_from(
 
     monkeypatch.setattr(kept, "aside", full)
     assert listing_of(layers[0]) == FILES
-    monkeypatch.undo()
     close(layers)
+    assert kinds_kept(store) == {"index", "known"}
 
 
 def estargz() -> tuple[bytes, bytes]:
@@ -227,9 +227,12 @@ def test_tables_of_contents_are_not_believed_but_their_frames_are_used(
 def test_a_blob_that_changes_beneath_a_mount_is_not_read(layout: LayoutBuilder, store: LayerStore) -> None:
     (blob,) = packed(layout, TAR, ARCHIVE, archives=(ARCHIVE,))
     layers = opened(layout, store)
+    open_already = layers[0].store.open(b"f2")
     with open(blob, "r+b") as writing:
         writing.seek(512)
         writing.write(b"evil")
+    with pytest.raises(OSError, match="Input/output error"):
+        open_already.pread(1, 0)
     with pytest.raises(OSError, match="Input/output error"):
         layers[0].store.open(b"f2")
     close(layers)

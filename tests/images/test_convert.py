@@ -219,6 +219,13 @@ def test_an_archive_is_replaced_when_the_new_one_is_whole(layout: LayoutBuilder,
     assert tree_of(f"oci-archive:{target}:again") == tree_of(f"oci:{layout.root}:x")
 
 
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive", "tar"])
+def test_a_file_in_a_directory_that_is_not_there(layout: LayoutBuilder, tmp_path: Path, form: str) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        converted(f"oci:{layout.root}:x", f"{form}:{tmp_path}/no/image")
+    assert caught.value.filename == str(tmp_path / "no")
+
+
 def test_a_directory_with_something_else_in_it(layout: LayoutBuilder, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "version").write_text("1.0")

@@ -15,7 +15,7 @@ DOC = Path(__file__).parents[2] / "docs" / "images.md"
 
 def test_the_commands_run(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", DOC.read_text(), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     script = "set -euo pipefail\n" + "\n".join(blocks)
     with docker_registry(tmp_path / "registry") as address:
         environment = os.environ | {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from archive_builder import END, LayoutBuilder, file, header, octal, pax
 
+import unionfs
 from unionfs.cli import demo_image
 from unionfs.cli.main import main
 from unionfs.cli.target import split_path
@@ -132,6 +133,39 @@ def test_two_layers_with_the_same_files_do_not_differ(
     one, two, three = (f"oci:{layout.root}:{tag}" for tag in ("one", "two", "three"))
     assert said("diff", one, two) == ""
     assert said("diff", one, three) == "C /a\n"
+
+
+def test_in_python(image: str, tmp_path: Path) -> None:
+    with unionfs.open_image(image) as fs:
+        fs.path("etc/motd").write_text("changed\n")
+        fs.unlink("bin/hi")
+        assert [(change.letter, change.path) for change in fs.diff()] == [
+            *(("C", "/bin"), ("D", "/bin/hi"), ("C", "/etc"), ("C", "/etc/motd"))
+        ]
+    with unionfs.open_image(image, read_only=True, store=tmp_path / "other") as fs:
+        assert fs.path("etc/motd").read_text() == "Welcome to the third layer.\n"
+        assert fs.stat("lib/libdemo.so").st_ino == fs.stat("lib/libdemo.so.1").st_ino
+        with pytest.raises(OSError, match="Read-only"):
+            fs.unlink("bin/hi")
+    assert {path.name for path in (tmp_path / "other").iterdir()} >= {"index", "known", "files"}
+
+
+def test_an_upper_on_disk_keeps_the_changes(image: str, tmp_path: Path) -> None:
+    upper, work = tmp_path / "upper", tmp_path / "work"
+    for directory in (upper, work):
+        directory.mkdir()
+    with unionfs.open_image(image, upper=upper, work=work) as fs:
+        fs.path("lib/libdemo.so").write_text("linked")
+        number = fs.stat("lib/libdemo.so").st_ino
+    with unionfs.open_image(image, upper=upper, work=work) as fs:
+        assert fs.path("lib/libdemo.so.1").read_text() == "linked"
+        assert fs.stat("lib/libdemo.so.1").st_ino == number
+
+
+def test_an_upper_that_does_not_fit_leaves_nothing_in_use(image: str, tmp_path: Path, said: Said) -> None:
+    with pytest.raises(unionfs.ConfigError):
+        unionfs.open_image(image, upper=tmp_path / "nowhere", work=tmp_path / "nowhere")
+    assert "in use" not in said("store", "ls")
 
 
 @pytest.mark.parametrize(

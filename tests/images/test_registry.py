@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from archive_builder import END, LayoutBuilder, content, file, sha256
-from registries import Handler, auth_file, docker_registry, scripted
+from registries import CERTIFICATE, Handler, auth_file, docker_registry, scripted
 
 from unionfs.errors import DigestError, ImageError, ImageNotFoundError
 from unionfs.images import memory_layers, open_image
@@ -485,6 +485,47 @@ def test_token_servers_that_give_none(answer: Callable[[Handler], None]) -> None
             pytest.raises(ImageError, match="no token"),
         ):
             pull(f"docker://{server.address}/n:t")
+
+
+# TLS
+
+
+def read_verified(reference: str) -> list[bytes]:
+    with open_image(reference) as image:
+        return [content(layer.store, b"a") for layer in memory_layers(image)]
+
+
+def test_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(Served(), tls=True) as server:
+        with pytest.raises(ImageError, match="CERTIFICATE_VERIFY_FAILED"):
+            read_verified(f"docker://{server.address}/n:t")
+        assert pull(f"docker://{server.address}/n:t"), "--tls-verify=false asks for none"
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert read_verified(f"docker://{server.address}/n:t")
+
+
+def test_no_way_down_from_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a blob's download nor a token is asked for without it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    served = Served()
+    with scripted(served, tls=True) as server:
+        served.answers[served.layer_path] = lambda handler: handler.answer(
+            302, Location="http://127.0.0.1:9/"
+        )
+        with pytest.raises(ImageError, match=r"sends us to .*, which is not encrypted"):
+            read_verified(f"docker://{server.address}/n:t")
+    challenge = 'Bearer realm="http://127.0.0.1:9/token"'
+    with (
+        scripted(guarded(Served(), "Bearer T", challenge), tls=True) as server,
+        pytest.raises(ImageError, match=r"tokens come from .*, which is not encrypted"),
+    ):
+        read_verified(f"docker://{server.address}/n:t")
+
+
+def test_without_tls_nothing_is_said_unless_it_is_asked_for() -> None:
+    with scripted(Served()) as server, pytest.raises(ImageError):
+        read_verified(f"docker://{server.address}/n:t")
+    assert server.requests == []
 
 
 # Uploads

@@ -41,9 +41,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def source(args: argparse.Namespace) -> Source:
-    from unionfs.images import parse_platform
+    platform = None
+    if args.platform:
+        from unionfs.images import parse_platform
 
-    platform = parse_platform(args.platform) if args.platform else None
+        platform = parse_platform(args.platform)
     return Source(limits.limits(args), platform, args.tls_verify)
 
 

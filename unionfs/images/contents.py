@@ -83,6 +83,11 @@ class TrustedBlob:
         self._verified = verified
         self._lock = threading.Lock()
 
+    def unchanged(self, data: bytes) -> bytes:
+        """What has been read of it; EIO where that may be something else by now."""
+        self.check()
+        return data
+
     def check(self) -> None:
         """EIO where it is not what it was."""
         if self.blob.identity() != self._verified:
@@ -113,7 +118,7 @@ class PlainContents:
         self._trusted.check()
 
         def read(size: int, offset: int) -> bytes:
-            return self._trusted.blob.pread(size, stored.offset + offset)
+            return self._trusted.unchanged(self._trusted.blob.pread(size, stored.offset + offset))
 
         return ArchiveFile(stat, read, close=_nothing)
 
@@ -138,11 +143,11 @@ class PackedContents:
             return ArchiveFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
         self._trusted.check()
         if stored.size <= WHOLE_MAX:
-            making = _Making(self._reader, self._wholes, stored)
+            making = _Making(self._trusted, self._reader, self._wholes, stored)
             return ArchiveFile(stat, making.read, making.close)
 
         def read(size: int, offset: int) -> bytes:
-            return self._reader.pread(size, stored.offset + offset)
+            return self._trusted.unchanged(self._reader.pread(size, stored.offset + offset))
 
         return ArchiveFile(stat, read, close=_nothing)
 
@@ -154,7 +159,8 @@ class PackedContents:
 class _Making:
     """A file that is made whole by whoever first reads it."""
 
-    def __init__(self, reader: Reader, wholes: WholeFiles, stored: Stored) -> None:
+    def __init__(self, trusted: TrustedBlob, reader: Reader, wholes: WholeFiles, stored: Stored) -> None:
+        self._trusted = trusted
         self._reader = reader
         self._wholes = wholes
         self._stored = stored
@@ -171,7 +177,7 @@ class _Making:
         return os.pread(self._fd, size, offset)
 
     def _make(self) -> None:
-        data = self._reader.pread(self._stored.size, self._stored.offset)
+        data = self._trusted.unchanged(self._reader.pread(self._stored.size, self._stored.offset))
         if xxhash.xxh3_128_digest(data) != self._stored.digest:
             raise error(errno.EIO)
         try:

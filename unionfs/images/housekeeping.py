@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,13 @@ def _used(lock: Path, path: Path) -> float:
 def _size(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_size
-    return sum(each.lstat().st_size for each in path.rglob("*") if not each.is_dir() or each.is_symlink())
+    return sum(os.lstat(name).st_size for name in _files(path) if os.path.lexists(name))
+
+
+def _files(directory: Path) -> Iterator[str]:
+    """Everything below that is no directory; some of it may be gone meanwhile."""
+    for place, _, names in os.walk(directory):
+        yield from (os.path.join(place, name) for name in names)
 
 
 def verify(store: LayerStore, progress: Progress = silent) -> Iterator[tuple[Item, str]]:

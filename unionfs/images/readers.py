@@ -11,6 +11,7 @@ Plain layers are read where they are. Compressed ones, by what they allow:
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from unionfs.images.compression import Compression, Decompressed, Frame
 from unionfs.images.limits import DEFAULT_LIMITS
 from unionfs.images.streams import chunks
 from unionfs.images.stretch import Stretch
+
+_log = logging.getLogger(__name__)
 
 _FRAME_MEAN = 4 << 20
 _FRAME_MAX = 32 << 20
@@ -117,10 +120,16 @@ class GzipReader:
     def close(self) -> None:
         self._block.cache_clear()
         if self._count() > self._known:
-            points = io.BytesIO()
-            self._file.export_index(fileobj=points)
-            kept.write(self._points, points.getvalue())
+            self._keep_points()
         self._file.close()
+
+    def _keep_points(self) -> None:
+        points = io.BytesIO()
+        self._file.export_index(fileobj=points)
+        try:
+            kept.write(self._points, points.getvalue())
+        except OSError as failure:
+            _log.debug("not kept: %s: %s", self._points, failure)
 
     def _count(self) -> int:
         return sum(1 for _ in self._file.seek_points())

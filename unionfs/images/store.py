@@ -17,8 +17,8 @@ is made once: two processes that need the same wait for one another.
 
 Trust. A blob is read whole and verified (digest, size, diff ID) before anything in it is
 shown. It is read again, in part, while it is mounted, and is not copied for that: it is
-held open, and every time a file in it is opened, the blob's inode must have the size, mtime
-and ctime that it was verified with; otherwise it is verified anew. So it is when another
+held open, and whenever a file in it is opened or read, the blob's inode must have the size,
+mtime and ctime that it was verified with; otherwise it is verified anew. So it is when another
 mount finds something else under the blob's name. ctime is the kernel's and cannot be set
 back, so this holds against everybody but root. What is kept here is ours alone (mode 0700).
 """
@@ -40,23 +40,21 @@ from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, 
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Platform
 from unionfs.images.image import Image, ImageLayer, open_image, read_image
-from unionfs.images.indexing import build_index
 from unionfs.images.known import Known
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.locks import exclusive, sync_directory
-from unionfs.images.progress import Progress, silent
+from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.pulled import PulledSource
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
 from unionfs.images.reference import Transport, parse_reference
-from unionfs.images.streams import FileSource, HashedSource, chunks
+from unionfs.images.streams import FileSource, HashedSource, Source, chunks
 from unionfs.images.stretch import Stretch
 from unionfs.images.transport import Trust
-from unionfs.images.treesum import tree_sum
-from unionfs.images.unpack import unpack
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
 from unionfs.layers.host import HostStore
 from unionfs.layers.host.lease import Lease
-from unionfs.layers.memory import MemoryStore
+
+# What reads archives is imported where one is read: a mount of what is known already starts without it.
 
 _SYSTEM_ROOT = "/var/lib/unionfs"
 _IDENTITY_SIZE = 16
@@ -147,20 +145,31 @@ class LayerStore:
     ) -> HostStore:
         chain = self._chain(image, layer)
         directory = self.path("layers", chain)
-        with self._leased(chain, layer.descriptor.digest) as leases:
+        with (
+            self._leased(chain, layer.descriptor.digest) as leases,
+            self._blob(image, layer, progress) as blob,
+        ):
             if directory.is_dir():
                 # Not needed to show the layer; but who names a broken image is to learn of it.
-                with self._blob(image, layer) as blob:
-                    self._recognise(image, layer, blob, progress)
+                self._recognise(image, layer, blob, progress)
             else:
                 with exclusive(self.lock(chain)):
                     if not directory.is_dir():
-                        self._unpack(image, layer, below, progress, directory)
+                        self._unpack(image, layer, below, blob, progress, directory)
             return _LeasedStore(directory, layer.name, leases.pop_all())
 
     def _unpack(
-        self, image: Image, layer: ImageLayer, below: Sequence[Layer], progress: Progress, directory: Path
+        self,
+        image: Image,
+        layer: ImageLayer,
+        below: Sequence[Layer],
+        blob: Stretch,
+        progress: Progress,
+        directory: Path,
     ) -> None:
+        from unionfs.images.treesum import tree_sum
+        from unionfs.images.unpack import unpack
+
         # Beside its final name: a directory that we own but must not write to can be
         # renamed, but not moved to another directory (rename(2)).
         partial_ = directory.with_name(f".{directory.name}")
@@ -169,7 +178,10 @@ class LayerStore:
         try:
             store = HostStore(partial_, writable=True)
             try:
-                with image.open_layer(layer, progress) as archive:
+                with (
+                    blob.from_start() as source,
+                    image.open_layer(layer, progress, source) as archive,
+                ):
                     unpack(archive, layer.name, store, below=below, limits=image.limits)
                 store.sync()
                 kept.write(self.path("sums", self._chain(image, layer)), tree_sum(store))
@@ -194,7 +206,7 @@ class LayerStore:
         """`contents`, those of the layers beneath, are added to."""
         chain = self._chain(image, layer)
         with self._leased(chain, layer.diff_id, layer.descriptor.digest) as leases:
-            blob = leases.enter_context(self._blob(image, layer))
+            blob = leases.enter_context(self._blob(image, layer, progress))
             index, about = self._indexed(image, layer, below, blob, progress)
             contents.append(self._contents(layer, blob, about))
             return _LeasedArchive(index, contents[:], layer.name, chain, leases.pop_all())
@@ -224,6 +236,8 @@ class LayerStore:
     def _make_index(
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
     ) -> tuple[Index, Known]:
+        from unionfs.images.indexing import build_index
+
         identity = blob.identity()
         with (
             blob.from_start() as source,
@@ -277,20 +291,19 @@ class LayerStore:
 
     # Blobs
 
-    def _blob(self, image: Image, layer: ImageLayer) -> Stretch:
+    def _blob(self, image: Image, layer: ImageLayer, progress: Progress) -> Stretch:
         """The layer's blob, open: where the image has it, or fetched where that is no file of this host."""
-        with image.open_blob(layer.descriptor) as source:
-            if isinstance(source, FileSource):
-                return Stretch(*source.extent())
-            path = self.path("blobs", layer.descriptor.digest)
-            if not path.exists():
-                hashed = HashedSource(source, layer.descriptor.digest.algorithm)
-                with kept.aside(path) as file:
-                    for data in chunks(hashed):
-                        file.write(data)
-                    hashed.verify(layer.name, layer.descriptor.digest, layer.descriptor.size)
+        blob = layer.descriptor
+        path = self.path("blobs", blob.digest)
+        if not path.exists():
+            with image.open_blob(blob) as source:
+                if isinstance(source, FileSource):
+                    return Stretch(*source.extent())
+                with exclusive(self.lock(blob.digest)):
+                    if not path.exists():
+                        _fetch(layer, source, progress, path)
         with open(path, "rb") as file:
-            return Stretch(file.fileno(), 0, layer.descriptor.size)
+            return Stretch(file.fileno(), 0, blob.size)
 
     # Places
 
@@ -332,6 +345,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _fetch(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> None:
+    blob = layer.descriptor
+    measured = Measured(source, str(blob.digest), blob.size, progress)
+    hashed = HashedSource(measured, blob.digest.algorithm)
+    with kept.aside(path) as file:
+        for data in chunks(hashed):
+            file.write(data)
+        hashed.verify(layer.name, blob.digest, blob.size)
+
+
 def _decompress(layer: ImageLayer, blob: Stretch, path: Path) -> None:
     with blob.from_start() as source, kept.aside(path) as file:
         plain = HashedSource(Decompressed(source, layer.name, DEFAULT_LIMITS), layer.diff_id.algorithm)
@@ -366,6 +389,9 @@ def open_layers(
 
 def memory_layers(image: Image, progress: Progress = silent) -> list[Layer]:
     """The image's layers in memory, top-most first: nothing is written to disk, no privileges are needed."""
+    from unionfs.images.unpack import unpack
+    from unionfs.layers.memory import MemoryStore
+
     layers: list[Layer] = []
     for layer in image.layers:
         store = MemoryStore(layer.name)

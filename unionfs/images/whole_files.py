@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO
 
 from unionfs.images.documents import Descriptor
-from unionfs.images.locks import sync_directory
 from unionfs.images.streams import CopyingSource, HashedSource, chunks
 from unionfs.images.transport import Blob
 
@@ -18,7 +17,13 @@ from unionfs.images.transport import Blob
 @contextmanager
 def temporary(directory: Path) -> Iterator[IO[bytes]]:
     """A file in `directory` that goes away unless `publish` gives it a name."""
-    with tempfile.NamedTemporaryFile(dir=directory, prefix=".unionfs-", delete=False) as file:
+    try:
+        opened = tempfile.NamedTemporaryFile(  # noqa: SIM115 - entered below
+            dir=directory, prefix=".unionfs-", delete=False
+        )
+    except OSError as failure:  # it names a file that nobody has asked for
+        raise OSError(failure.errno, failure.strerror, str(directory)) from None
+    with opened as file:
         try:
             yield file
         finally:
@@ -26,15 +31,15 @@ def temporary(directory: Path) -> Iterator[IO[bytes]]:
 
 
 def publish(file: IO[bytes], path: Path) -> None:
-    """Rename a whole temporary file to `path`, on stable storage."""
+    """Put a temporary file on stable storage and rename it; its name lasts once the directory is synced."""
     file.flush()
     os.fchmod(file.fileno(), 0o644)
     os.fsync(file.fileno())
     os.rename(file.name, path)
-    sync_directory(path.parent)
 
 
 def write(data: bytes, path: Path) -> None:
+    """As `publish`, of a new file."""
     with temporary(path.parent) as file:
         file.write(data)
         publish(file, path)

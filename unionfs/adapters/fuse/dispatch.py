@@ -209,16 +209,12 @@ class Dispatcher:
         return nanoseconds if valid & given else None
 
     def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
-        self._need_xattrs()
-        return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
-
-    def _need_xattrs(self) -> None:
-        """ENOSYS, after which the kernel never asks again: ls(1) does so twice for every file."""
+        """ENOSYS where there are none at all: then the kernel never asks again, as for ls(1) twice a file."""
         if not self._has_xattrs:
             raise error(errno.ENOSYS)
+        return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
 
     def _listxattr(self, request: Request, size: int) -> bytes:
-        self._need_xattrs()
         names = self._union.listxattr(self._ids[request.nodeid])
         return _sized(b"".join(name + b"\0" for name in names), size)
 

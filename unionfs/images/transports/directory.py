@@ -13,6 +13,7 @@ from unionfs.images.blobs import DirectoryLayout
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import Limits
+from unionfs.images.locks import sync_directory
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
 from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
@@ -103,12 +104,11 @@ class DirectoryDestination:
 
     def finish(self, image: WholeImage) -> None:
         config = _blob_file(image.config_descriptor.digest)
-        for name, data in (
-            (config, image.config),
-            (_VERSION, _VERSION_TEXT),
-            (_MANIFEST, image.manifest),
-        ):
-            whole_files.write(data, self._root / name)
+        whole_files.write(image.config, self._root / config)
+        whole_files.write(_VERSION_TEXT, self._root / _VERSION)
+        sync_directory(self._root)
+        whole_files.write(image.manifest, self._root / _MANIFEST)
+        sync_directory(self._root)
         kept = {config, *(_blob_file(each.descriptor.digest) for each in image.layers)}
         for entry in self._root.iterdir():
             if _BLOB.fullmatch(entry.name) and entry.name not in kept:
