@@ -9,7 +9,7 @@ The numbers are Linux's, so that adapters can hand them on unchanged.
 from __future__ import annotations
 
 import stat as _s
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import NamedTuple, Protocol
 
 SEEK_DATA = 3
@@ -108,6 +108,18 @@ class XattrFlags(IntFlag):
     NONE = 0
     CREATE = 1
     REPLACE = 2
+
+
+class FlagsForm(Enum):
+    """The two forms in which a file's flags (chattr(1)) are asked for; the values are their sizes in bytes.
+
+    Both begin with 32 bits of flags, which are not the same in both.
+    """
+
+    IFLAGS = 4
+    """ioctl_iflags(2)."""
+    FSXATTR = 28
+    """``struct fsxattr``, ioctl_xfs_fsgetxattr(2)."""
 
 
 class File(Protocol):

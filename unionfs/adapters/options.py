@@ -41,6 +41,8 @@ class Options(NamedTuple):
     allow_other: bool = False
     volatile: bool = False
     """Nothing is put on stable storage, ever."""
+    noacl: bool = False
+    """The kernel checks no POSIX ACLs."""
     debug: bool = False
     cache: str = CACHE_AUTO
     """How far layers are trusted not to change: one of `CACHES`."""
@@ -69,9 +71,8 @@ _WITHOUT_EFFECT = {
     *("defaults", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
     *("relatime", "norelatime", "strictatime", "nodiratime", "lazytime"),
     *("private", "rprivate", "shared", "rshared", "slave", "rslave", "user", "nouser", "users"),
-    *("static_nlink", "noacl", "clone_fd", "auto_unmount", "nonempty", "kernel_cache"),
+    *("static_nlink", "clone_fd", "auto_unmount", "nonempty", "kernel_cache"),
 }
-"""fuse-overlayfs's ``noacl`` is what happens here: the kernel checks no ACL on this mount."""
 
 _TUNING = {
     *("threaded", "timeout", "fsync", "fast_ino", "writeback", "max_threads", "max_idle_threads"),
@@ -96,7 +97,7 @@ _CHOICES = {
 
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
-_FLAGS = {"userxattr", "allow_other", "volatile", "debug", "squash_to_root"}
+_FLAGS = {"userxattr", "allow_other", "volatile", "noacl", "debug", "squash_to_root"}
 _MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
 _SQUASHES = {"squash_to_uid", "squash_to_gid"}
 _NO_ID = 2**32 - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from unionfs.core.steps import (
     Remove,
     RemoveDir,
     RemoveXattr,
+    SetFlags,
     SetMode,
     SetOwner,
     SetSize,
@@ -29,8 +31,9 @@ from unionfs.core.steps import (
     Steps,
     SyncFile,
 )
-from unionfs.core.store import WritableStore
+from unionfs.core.store import HasFlags, WritableStore
 from unionfs.core.whiteout import WhiteoutDevice
+from unionfs.errors import error
 from unionfs.types import Access, File, Kind, RenameFlags
 
 
@@ -135,6 +138,12 @@ class Build:
     def _remove_xattr(self, step: RemoveXattr) -> None:
         self._upper.tree(step.at).removexattr(step.at.path, step.name)
 
+    def _set_flags(self, step: SetFlags) -> None:
+        tree: WritableStore | HasFlags = self._upper.tree(step.at)
+        if not hasattr(tree, "set_flags"):
+            raise error(errno.ENOTTY)
+        tree.set_flags(step.at.path, step.form, step.value)
+
     def _set_size(self, step: SetSize) -> None:
         self._with_file(step.at, lambda file: file.truncate(step.size))
 
@@ -186,6 +195,7 @@ _RUN: dict[type[Step], Callable[[Build, Any], None]] = {
     SetTimes: Build._set_times,
     SetXattr: Build._set_xattr,
     RemoveXattr: Build._remove_xattr,
+    SetFlags: Build._set_flags,
     SetSize: Build._set_size,
     SyncFile: Build._sync_file,
     Move: Build._move,

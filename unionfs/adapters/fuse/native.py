@@ -13,6 +13,7 @@ from unionfs.adapters.fuse.beneath import watched
 from unionfs.adapters.fuse.device import PATH, Device, mount
 from unionfs.adapters.fuse.dispatch import Dispatcher
 from unionfs.adapters.fuse.memory import collect_seldom
+from unionfs.adapters.fuse.protocol import InitFlags
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
 from unionfs.adapters.options import Options
 from unionfs.adapters.stack import watchable
@@ -47,9 +48,10 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
     _unmount_on_signals(mountpoint)
     collect_seldom()
     dispatcher = Dispatcher(union)
+    unwanted = InitFlags.POSIX_ACL if options.noacl else InitFlags(0)
     try:
         with watched(union, watchable(union, options), dispatcher.tell):
-            Session(device, dispatcher, ready).serve()
+            Session(device, dispatcher, ready, unwanted=unwanted).serve()
     finally:
         device.close()
 
