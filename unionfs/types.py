@@ -9,7 +9,7 @@ The numbers are Linux's, so that adapters can hand them on unchanged.
 from __future__ import annotations
 
 import stat as _s
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import NamedTuple, Protocol
 
 SEEK_DATA = 3
@@ -93,6 +93,17 @@ class Access(IntFlag):
     TRUNCATE = 8
 
 
+class CopyUp(Enum):
+    """When the data of a lower file that is written to is copied."""
+
+    AUTO = "auto"
+    """Small files by their first writer, others behind it."""
+    EAGER = "eager"
+    """Before the first write returns."""
+    LAZY = "lazy"
+    """Behind the first writer, whatever the size."""
+
+
 class RenameFlags(IntFlag):
     """The flags of renameat2(2)."""
 
@@ -134,5 +145,8 @@ class File(Protocol):
 
     def copy_from(self, source: File, offset: int, length: int) -> int:
         """Copy at most `length` bytes of `source` to the same place here; the number copied, 0 at the end."""
+
+    def clone_from(self, source: File) -> bool:
+        """Share all data of `source`, and its size (FICLONE); False where they cannot be shared."""
 
     def close(self) -> None: ...

@@ -24,8 +24,8 @@ CHANGING = frozenset(
         "removexattr",
     ]
 )
-CHANGING_DATA = frozenset(["pwrite", "truncate", "fallocate", "copy_from"])
-_PLAIN = frozenset(("name", "owner"))
+CHANGING_DATA = frozenset(["pwrite", "truncate", "fallocate", "copy_from", "clone_from"])
+_PLAIN = frozenset(("name", "owner", "epoch"))
 
 Watch = Callable[[str, tuple[Any, ...]], None]
 
@@ -60,7 +60,7 @@ class SpiedFile:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._watch(name, args)
-            if name != "copy_from":
+            if name not in ("copy_from", "clone_from"):
                 return method(*args, **kwargs)
             source, *rest = args
             return method(source._file if isinstance(source, SpiedFile) else source, *rest)

@@ -26,7 +26,6 @@ from unionfs.core.steps import (
     SetXattr,
     Step,
     Steps,
-    SyncFile,
 )
 from unionfs.core.store import WritableStore
 from unionfs.types import Access, File, Kind, RenameFlags
@@ -129,16 +128,10 @@ class Build:
         self._upper.tree(step.at).removexattr(step.at.path, step.name)
 
     def _set_size(self, step: SetSize) -> None:
-        self._with_file(step.at, lambda file: file.truncate(step.size))
-
-    def _sync_file(self, step: SyncFile) -> None:
-        self._with_file(step.at, lambda file: file.sync())
-
-    def _with_file(self, at: At, act: Callable[[File], None]) -> None:
-        made = self._files.get(at)
-        file = made or self._upper.tree(at).open(at.path, Access.READ | Access.WRITE)
+        made = self._files.get(step.at)
+        file = made or self._upper.tree(step.at).open(step.at.path, Access.READ | Access.WRITE)
         try:
-            act(file)
+            file.truncate(step.size)
         finally:
             if made is None:
                 file.close()
@@ -176,7 +169,6 @@ _RUN: dict[type[Step], Callable[[Build, Any], None]] = {
     SetXattr: Build._set_xattr,
     RemoveXattr: Build._remove_xattr,
     SetSize: Build._set_size,
-    SyncFile: Build._sync_file,
     Move: Build._move,
     Remove: Build._remove,
     RemoveDir: Build._remove_dir,

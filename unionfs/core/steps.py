@@ -98,12 +98,6 @@ class RemoveXattr(NamedTuple):
     name: bytes
 
 
-class SyncFile(NamedTuple):
-    """Put a file's data on stable storage."""
-
-    at: At
-
-
 class Move(NamedTuple):
     """rename(2), the step that publishes. EXCHANGE and WHITEOUT as in renameat2(2)."""
 
@@ -142,7 +136,6 @@ Step = (
     | SetSize
     | SetXattr
     | RemoveXattr
-    | SyncFile
     | Move
     | Remove
     | RemoveDir

@@ -11,15 +11,16 @@ import errno
 import stat as _s
 from collections.abc import Iterator, Sequence
 
-from unionfs.core import attrs, copyup, create, diff, files, remove, rename
+from unionfs.core import attrs, completion, copyup, create, diff, files, recovery, remove, rename
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
+from unionfs.core.pending import Background, in_thread
 from unionfs.core.readdir import DirEntry
 from unionfs.core.state import State
 from unionfs.errors import error
-from unionfs.types import Access, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
+from unionfs.types import Access, CopyUp, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
 
 _ROOT = Owner(0, 0)
 
@@ -34,12 +35,27 @@ class Union:
     """
 
     def __init__(
-        self, lowers: Sequence[Layer], upper: UpperLayer | None = None, *, inspect: bool = False
+        self,
+        lowers: Sequence[Layer],
+        upper: UpperLayer | None = None,
+        *,
+        inspect: bool = False,
+        copy_up: CopyUp = CopyUp.AUTO,
+        volatile: bool = False,
+        background: Background | None = in_thread,
     ) -> None:
-        """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS."""
-        self._state = State(lowers, upper, inspect=inspect)
+        """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS.
+
+        `volatile` never syncs. `background` runs what completes files behind their writers;
+        without one they are completed by fsync and by closing the union. Files that an
+        earlier union did not finish, because it was killed, are finished before this returns.
+        """
+        self._state = State(
+            lowers, upper, inspect=inspect, copy_up=copy_up, volatile=volatile, background=background
+        )
         self._nodes = self._state.nodes
         self._lock = self._state.lock
+        self.recovered = recovery.recover(self._state) if upper else ()
 
     @property
     def lowers(self) -> tuple[Layer, ...]:
@@ -217,7 +233,7 @@ class Union:
     def forget(self, node: Node) -> None:
         """Whoever asked for the node needs it no more: free it, if it can be found again as it is."""
         with self._lock:
-            if node not in self._state.copying:
+            if node not in self._state.copying and not self._state.pending.holds(node):
                 self._nodes.forget(node)
 
     # The whole
@@ -229,13 +245,41 @@ class Union:
             copyup.adopt_root_locked(self._state)
 
     def sync(self) -> None:
-        """Return once everything written so far is on stable storage."""
+        """Return once everything written so far is on stable storage, and every file whole."""
         if self.upper and not self._state.read_only:
-            self.upper.store.sync()
+            completion.finish_all(self._state)
+            self._sync_store(self.upper)
 
-    def close(self) -> None:
-        """Make everything last, and close the stores."""
-        self.sync()
+    def sync_names(self) -> None:
+        """Return once every name made, changed or removed so far is on stable storage."""
+        if self.upper and not self._state.read_only:
+            self._sync_store(self.upper)
+
+    def _sync_store(self, upper: UpperLayer) -> None:
+        if not self._state.pending.volatile:
+            upper.store.sync()
+
+    def close(self, progress: completion.Progress | None = None) -> None:
+        """Complete every file, make everything last, and close the stores.
+
+        `progress` is told now and then how many bytes are still to be copied. What cannot
+        be completed stays as it is, for the next union over these layers; the first
+        failure is raised at the end.
+        """
+        try:
+            if self.upper and not self._state.read_only:
+                self._finish(self.upper, progress)
+        finally:
+            self._close_stores()
+
+    def _finish(self, upper: UpperLayer, progress: completion.Progress | None) -> None:
+        try:
+            completion.close(self._state, progress)
+        finally:
+            self._state.journal.close()
+            self._sync_store(upper)
+
+    def _close_stores(self) -> None:
         if self.upper:
             self.upper.store.close()
             self.upper.work.close()

@@ -1,6 +1,7 @@
 """The work directory beside an upper layer, laid out as overlayfs does it.
 
-``work/`` holds what is being built and what is removed but still open; it is emptied
+``pending`` is the journal of unfinished copies (`journal`), which only a union that was not
+closed leaves behind. ``work/`` holds what is being built and what is removed but still open; it is emptied
 when a union opens. ``index/`` holds one link to every upper copy of a lower file that
 has several names, named after the lower file's handle in hexadecimal, so that each
 of those names finds the one copy, also after a remount.
@@ -38,6 +39,10 @@ class WorkDirectory:
 
     def is_indexed(self, handle: bytes) -> bool:
         return handle.hex().encode() in self._indexed
+
+    def indexed(self) -> list[bytes]:
+        """The names in the index."""
+        return sorted(self._indexed)
 
     def has_index(self) -> bool:
         return bool(self._indexed)

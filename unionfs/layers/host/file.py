@@ -75,6 +75,10 @@ class HostFile:
                     raise
         return self.pwrite(source.pread(min(length, _COPY_MAX), offset), offset)
 
+    def clone_from(self, source: File) -> bool:
+        other = source.fileno()
+        return other is not None and syscalls.clone(other, self._fd)
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
