@@ -43,9 +43,9 @@ class Stand:
 
     lowers: list[Layer]
     dialect: Dialect
-    copy_up: CopyUp = CopyUp.AUTO
     upper: MemoryStore = field(default_factory=lambda: MemoryStore("upper"))
     work: MemoryStore = field(init=False)
+    copy_up: CopyUp = CopyUp.AUTO
 
     def __post_init__(self) -> None:
         self.work = MemoryStore("work", beside=self.upper)
@@ -57,6 +57,10 @@ class Stand:
 
     def view(self, wrap: Callable[[WritableStore], WritableStore] = same) -> View:
         return View(self.union(wrap))
+
+    def look(self) -> View:
+        """The union as another process sees it that only looks."""
+        return View(Union(self.lowers, UpperLayer(self.upper, self.dialect, self.work), inspect=True))
 
     def litter(self) -> list[bytes]:
         """What the work directory holds beside the index."""

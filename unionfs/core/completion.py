@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import sys
-import zlib
 from collections.abc import Callable, Iterable
 from time import monotonic
 
@@ -24,7 +23,7 @@ from unionfs.core.plans import copyup as plans
 from unionfs.core.state import State
 from unionfs.core.steps import At, Plan, SetMode, SetTimes
 from unionfs.errors import error
-from unionfs.types import Access, CopyUp, File
+from unionfs.types import Access, CopyUp, File, Stat
 
 EVERYTHING = sys.maxsize
 """As a size: all data of the file."""
@@ -63,12 +62,17 @@ def begin(state: State, node: Node, made: File | None, size: int) -> None:
     """
     place, partial = _partial(state, node, made)
     try:
-        if size < partial.entry.limit:
+        before = partial.stat()
+        if size < before.size:
             partial.truncate(size)
         if _share(state, place, partial) or is_quick(state, partial.missing):
             partial.copy_all()
     except BaseException:
+        partial.entry.done()
         partial.close()
+        with state.lock:
+            state.publish_locked(plans.incomplete(state.nodes.home(node), before))
+            node.stat = None
         raise
     with state.lock:
         _take_over_locked(state, node, partial)
@@ -86,13 +90,14 @@ def _partial(state: State, node: Node, made: File | None) -> tuple[Place, Partia
             upper.close()
             raise
     stat = upper.stat()
-    entry = state.journal.begin(stat.ino, tag_of(place), min(stat.size, lower.stat().size))
+    below = lower.stat()
+    entry = state.journal.begin(stat.ino, tag_of(below), min(stat.size, below.size))
     return place, PartialFile(upper, lower, entry)
 
 
-def tag_of(place: Place) -> int:
+def tag_of(lower: Stat) -> int:
     """What the journal knows a lower file by."""
-    return zlib.crc32(place.path)
+    return lower.ino & 0xFFFF_FFFF
 
 
 def open_upper_locked(state: State, at: At) -> File:

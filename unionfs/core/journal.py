@@ -9,7 +9,7 @@ The file begins with `_MAGIC` and the store's epoch. In a later epoch the machin
 lost what was not synced, and a record proves nothing: see `recovery`. Then come records
 of one size, each with a checksum, for the last one may have been cut off. A file is known
 by its inode number in the upper store; `_Record.gone` is written under the union's lock
-before that number can be another file's. `tag` is a checksum of the lower place.
+before that number can be another file's. `tag` is made of the lower file's.
 """
 
 from __future__ import annotations
@@ -90,11 +90,16 @@ class Entry:
         """Bytes of the upper file count from now on."""
         with self._journal.lock:
             end = min(end, self.limit)
-            if self._inert or (self.mtime_ns is None and self.written.covers(start, end)):
+            if self._inert or self._says(start, end):
                 return
             self._journal.append_locked(self, self._record(min(start, end), end))
             self.mtime_ns = None
             self.written.add(start, end)
+
+    def _says(self, start: int, end: int) -> bool:
+        """Whether the journal knows already. Of an appended file it has to know that there is one."""
+        is_known = self._journal.knows_locked(self)
+        return is_known and self.mtime_ns is None and self.written.covers(start, end)
 
     def cut(self, limit: int) -> None:
         """The file has been cut: no more than `limit` bytes of the lower file count."""
@@ -173,6 +178,9 @@ class Journal:
             entry = self._entries.get(record.ino) or self.begin(record.ino, record.tag, record.limit)
             self._entries[record.ino] = entry
             entry.replay(record)
+
+    def knows_locked(self, entry: Entry) -> bool:
+        return entry.ino in self._entries
 
     def append_locked(self, entry: Entry, record: _Record) -> None:
         if self._file is None or self._end > _LARGE > 2 * self._live() * _SIZE:

@@ -39,7 +39,7 @@ def recover(state: State) -> tuple[bytes, ...]:
     with state.lock:
         for node, ino in _unfinished(state, entries):
             entry = entries.pop(ino)
-            if _is_meant(node, entry):
+            if _is_meant(state, node, entry):
                 _adopt_locked(state, node, entry, believed=journal.same_epoch)
                 found.append(state.nodes.path(node))
     if not state.read_only:
@@ -63,7 +63,7 @@ def _unfinished(state: State, numbers: Iterable[int]) -> Iterator[tuple[Node, in
     for path, ino in _files(state):
         if ino in left:
             node = _at(state, path)
-            if node is not None:
+            if node is not None and _number(state, node) == ino:
                 left.discard(ino)
                 yield node, ino
 
@@ -97,8 +97,14 @@ def _at(state: State, path: bytes) -> Node | None:
         return None
 
 
-def _is_meant(node: Node, entry: Entry) -> bool:
-    return node.data is not None and node.partial is None and completion.tag_of(node.data) == entry.tag
+def _number(state: State, node: Node) -> int:
+    """The inode number of a node's file in the upper store."""
+    store, path, _dialect = state.nodes.store_of(node)
+    return store.stat(path).ino if node.upper else 0
+
+
+def _is_meant(state: State, node: Node, entry: Entry) -> bool:
+    return node.data is not None and completion.tag_of(state.nodes.lower_stat(node.data)) == entry.tag
 
 
 def _adopt_locked(state: State, node: Node, entry: Entry, *, believed: bool) -> None:

@@ -103,6 +103,11 @@ def complete(at: At, old: Marks, dialect: Dialect) -> Plan:
     )
 
 
+def incomplete(at: At, stat: Stat) -> Plan:
+    """Data has not come to a metadata-only copy after all: it is as long and as old as it was."""
+    return Plan(tidy=(SetSize(at, stat.size), SetTimes(at, stat.atime_ns, stat.mtime_ns)))
+
+
 def copy_data(source: File, target: File, size: int) -> None:
     """Copy the first `size` bytes; holes stay holes. The caller has made `target` that long."""
     for start, end in data_ranges(source, size):
