@@ -12,10 +12,11 @@ a choice that cannot be met is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from unionfs.errors import ConfigError
+from unionfs.types import CopyUp
 
 
 class Options(NamedTuple):
@@ -28,6 +29,14 @@ class Options(NamedTuple):
     dialect: str | None = None
     """How marks are written in every layer beneath the upper; None: detected in each of them."""
     userxattr: bool = False
+    copy_up: str = CopyUp.AUTO.value
+    """When the data of a lower file that is written to is copied; a value of `CopyUp`."""
+    volatile: bool = False
+    """Never sync, and do not trust what a crash leaves."""
+    metacopy: bool | None = None
+    """Whether copies without data may be left behind; None: where the kernel can read them."""
+    redirect_dir: bool | None = None
+    """Whether redirected directories may be left behind; None: likewise."""
     allow_other: bool = False
     fsname: str | None = None
     mount_words: tuple[str, ...] = ()
@@ -44,7 +53,7 @@ _FOR_MOUNT = {
 }
 
 _WITHOUT_EFFECT = {
-    *("defaults", "volatile", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
+    *("defaults", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
     *("relatime", "norelatime", "strictatime", "nodiratime", "lazytime"),
     *("private", "rprivate", "shared", "rshared", "slave", "rslave", "user", "nouser", "users"),
 }
@@ -52,8 +61,6 @@ _WITHOUT_EFFECT = {
 _CHOICES = {
     "xino": {"on", "off", "auto"},
     "index": {"on", "off"},
-    "redirect_dir": {"on", "off", "follow"},
-    "metacopy": {"on", "off"},
     "nfs_export": {"off"},
     "verity": {"off"},
     "uuid": {"on", "off", "null", "auto"},
@@ -62,7 +69,11 @@ _CHOICES = {
 
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
-_FLAGS = {"userxattr", "allow_other"}
+_FLAGS = {"userxattr", "allow_other", "volatile"}
+_SWITCHES: dict[str, dict[str, bool | None]] = {
+    "metacopy": {"on": True, "off": False},
+    "redirect_dir": {"on": True, "follow": None, "off": False},
+}
 
 
 def parse(arguments: Iterable[str]) -> Options:
@@ -93,6 +104,12 @@ def _take(options: Options, word: str) -> Options:
         return _with(options, _PATHS[name], _not_empty(name, _unescape(value)))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
+    if name in _SWITCHES:
+        _check_value(name, value, _SWITCHES[name])
+        return _with(options, name, _SWITCHES[name][value])
+    if name == "copy_up":
+        _check_value(name, value, {mode.value for mode in CopyUp})
+        return options._replace(copy_up=value)
     _check_choice(name, value)
     return options
 
@@ -107,7 +124,7 @@ def _take_flag(options: Options, word: str) -> Options:
     return options
 
 
-def _with(options: Options, field: str, value: str | bool) -> Options:
+def _with(options: Options, field: str, value: str | bool | None) -> Options:
     changes: dict[str, Any] = {field: value}
     return options._replace(**changes)
 
@@ -115,7 +132,11 @@ def _with(options: Options, field: str, value: str | bool) -> Options:
 def _check_choice(name: str, value: str) -> None:
     if name not in _CHOICES:
         raise ConfigError(f"unknown option: {name}={value}")
-    if value not in _CHOICES[name]:
+    _check_value(name, value, _CHOICES[name])
+
+
+def _check_value(name: str, value: str, known: Container[str]) -> None:
+    if value not in known:
         raise ConfigError(f"option cannot be met: {name}={value}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.cli import Subparsers
 from unionfs.errors import ConfigError
+from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
@@ -33,6 +34,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
     parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    parser.add_argument(
+        "--copy-up",
+        choices=[mode.value for mode in CopyUp],
+        help="when a lower file that is written to is copied: behind its writer (lazy), before the first write"
+        " returns (eager), or by its size (auto, the default); the same as -o copy_up=MODE",
+    )
     parser.add_argument(
         "--transport",
         choices=("auto", "native", "fusepy"),
@@ -67,7 +74,11 @@ def _options(args: argparse.Namespace) -> Options:
     from unionfs.adapters import options
 
     parsed = options.parse(args.words)
-    return parsed._replace(upper=args.upper or parsed.upper, work=args.work or parsed.work)
+    return parsed._replace(
+        upper=args.upper or parsed.upper,
+        work=args.work or parsed.work,
+        copy_up=args.copy_up or parsed.copy_up,
+    )
 
 
 def _places(places: list[str], options: Options) -> tuple[str | None, str]:

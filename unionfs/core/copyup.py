@@ -100,16 +100,18 @@ def raise_for_move(state: State, node: Node) -> None:
     """Have something in the upper layer in a form that can be renamed there."""
     raise_node(state, node)
     if node.is_dir and node.lowers and not state.writes(Feature.REDIRECT):
-        _raise_tree(state, node)
+        raise_tree(state, node)
 
 
-def _raise_tree(state: State, node: Node) -> None:
-    """Copy up a directory with all it holds, for a dialect that cannot say where the rest of it is."""
+def raise_tree(state: State, node: Node) -> None:
+    """Copy up all that a directory holds, so that nobody has to be told where the rest of it is."""
     with state.lock:
         children = [state.nodes.of(entry) for entry in list(state.nodes.table(node).entries.values())]
     for child in children:
         try:
-            raise_for_move(state, child)
+            raise_node(state, child, EVERYTHING)
+            if child.is_dir and child.lowers:
+                raise_tree(state, child)
         except FileNotFoundError:
             if child.names:
                 raise  # otherwise it was removed meanwhile
@@ -118,7 +120,7 @@ def _raise_tree(state: State, node: Node) -> None:
         for entry in table.entries.values():
             raise_name_locked(state, entry)
             entry.where = (UPPER,)
-        state.mark_locked(node, node.marks._replace(opaque=True))
+        state.mark_locked(node, node.marks._replace(opaque=True, redirect=None))
         table.hidden.clear()
         node.lowers = ()
 

@@ -97,20 +97,20 @@ def open_node(state: State, node: Node, access: Access) -> Handle:
         raise error(_NOT_OPENED.get(node.kind, errno.ENXIO))
     if access & Access.TRUNCATE:
         set_attributes(state, node, Changes(size=0))
-    if _is_cut_short(state, node):
+    if _has_another_length(state, node):
         raise_node(state, node, EVERYTHING)
     with state.lock:
         return _open_locked(state, node, access)
 
 
-def _is_cut_short(state: State, node: Node) -> bool:
-    """Whether a crash came between cutting a copy without data short and writing down that it was cut."""
+def _has_another_length(state: State, node: Node) -> bool:
+    """Whether a crash came between resizing a copy without data and writing down that it was resized."""
     if state.read_only:
         return False
     with state.lock:
         if not node.upper or node.data is None or node.files is not None or node.partial is not None:
             return False
-        return state.nodes.stat(node).size < state.nodes.lower_stat(node.data).size
+        return state.nodes.stat(node).size != state.nodes.lower_stat(node.data).size
 
 
 def open_made_locked(state: State, node: Node, file: File | None) -> Handle:

@@ -102,12 +102,12 @@ class Entry:
         return is_known and self.mtime_ns is None and self.written.covers(start, end)
 
     def cut(self, limit: int) -> None:
-        """The file has been cut: no more than `limit` bytes of the lower file count."""
+        """The file has another length: no more than `limit` bytes of the lower one count."""
         with self._journal.lock:
-            if self._inert or limit >= self.limit:
+            if self._inert or (limit >= self.limit and self._journal.knows_locked(self)):
                 return
             # Cut it is, whether that can be put down or not. Every later record says it again.
-            self.mtime_ns, self.limit = None, limit
+            self.mtime_ns, self.limit = None, min(limit, self.limit)
             self.written.cut(limit)
             self._journal.append_locked(self, self._record())
 

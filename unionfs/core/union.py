@@ -11,7 +11,7 @@ import errno
 import stat as _s
 from collections.abc import Iterator, Sequence
 
-from unionfs.core import attrs, completion, copyup, create, diff, files, recovery, remove, rename
+from unionfs.core import attrs, completion, copyup, create, diff, files, plain, recovery, remove, rename
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
@@ -271,6 +271,15 @@ class Union:
                 self._finish(self.upper, progress)
         finally:
             self._close_stores()
+
+    def make_plain(self, *, files: bool, directories: bool) -> None:
+        """Bring to the upper layer what its marks only refer to, for a reader that does not follow them.
+
+        `files`: the data of files that have only their metadata there. `directories`: all
+        that a renamed directory shows of lower layers.
+        """
+        self._need_upper()
+        plain.make_plain(self._state, files=files, directories=directories)
 
     def _finish(self, upper: UpperLayer, progress: completion.Progress | None) -> None:
         try:

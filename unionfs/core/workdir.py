@@ -20,6 +20,9 @@ from unionfs.types import Kind
 WORK = b"work"
 INDEX = b"index"
 
+INCOMPATIBLE = b"incompat"
+"""In the work tree: what overlayfs says to whoever mounts it next. It is not ours to remove."""
+
 
 class WorkDirectory:
     def __init__(self, store: WritableStore, *, inspect: bool) -> None:
@@ -67,7 +70,8 @@ def _prepare(store: WritableStore) -> None:
             if failure.errno != errno.EEXIST:
                 raise
     for name, _kind in _scan(store, WORK):
-        discard(store, WORK + b"/" + name)
+        if name != INCOMPATIBLE:
+            discard(store, WORK + b"/" + name)
 
 
 def _scan(store: WritableStore, name: bytes) -> list[tuple[bytes, Kind]]:

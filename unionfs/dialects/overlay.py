@@ -79,12 +79,14 @@ class OverlayDialect:
 
     `prefix` is `TRUSTED` or `USER`. `rename_whiteout` says that the file system of the
     upper layer can do RENAME_WHITEOUT (renameat2(2)), with which a move that leaves a
-    whiteout is one step.
+    whiteout is one step. `metacopy` and `redirect` say that these marks may be written.
     """
 
     prefix: bytes = TRUSTED
     whiteouts: Whiteouts = Whiteouts.DEVICE
     rename_whiteout: bool = True
+    metacopy: bool = True
+    redirect: bool = True
 
     @property
     def name(self) -> str:
@@ -92,7 +94,8 @@ class OverlayDialect:
 
     @property
     def features(self) -> frozenset[Feature]:
-        return frozenset(Feature)
+        unwanted = {Feature.METACOPY: not self.metacopy, Feature.REDIRECT: not self.redirect}
+        return frozenset(feature for feature in Feature if not unwanted.get(feature, False))
 
     # Reading
 

@@ -26,7 +26,7 @@ from unionfs.core.node import Node
 from unionfs.core.readdir import DirEntry
 from unionfs.core.union import Union
 from unionfs.errors import error
-from unionfs.types import Kind, Owner, RenameFlags, XattrFlags
+from unionfs.types import Access, Kind, Owner, RenameFlags, XattrFlags
 
 DAY = 86_400
 FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
@@ -65,11 +65,12 @@ class Dispatcher:
         if request.opcode in _BLOCKING:
             return True
         if request.opcode == Opcode.WRITE:
-            return self._is_unwritten(self._files[request.arguments[0]].node)
-        if request.opcode == Opcode.SETATTR:
-            resized = request.arguments[0].valid & SetattrValid.SIZE
+            fh, offset, data, _flags = request.arguments
+            handle = self._files[fh]
+            return self._is_unwritten(handle.node) and handle.write_waits(len(data), offset)
+        if request.opcode in _FILLING:
             return self._is_unwritten(self._ids[request.nodeid]) and (
-                bool(resized) or not self._copies_metadata_alone
+                not self._copies_metadata_alone or _needs_data(request)
             )
         return not self._copies_metadata_alone and request.opcode in _COPYING
 
@@ -205,7 +206,8 @@ class Dispatcher:
         fh = self._files.add(handle)
         if backing_id:
             return protocol.open_out(fh, _PASSED_THROUGH, backing_id)
-        return protocol.open_out(fh, _OPENED)
+        may_fail_later = access_of(flags) & Access.WRITE and self._is_unwritten(handle.node)
+        return protocol.open_out(fh, _FLUSHED if may_fail_later else _OPENED)
 
     def _close(self, handle: Handle) -> None:
         self.passthrough.closed(handle.node)
@@ -249,6 +251,10 @@ class Dispatcher:
         self._union.setattr(node, Changes(mode=_s.S_IMODE(kept)))
         return True
 
+    def _flush(self, request: Request, fh: int) -> bytes:
+        self._files[fh].flush()
+        return b""
+
     def _release(self, request: Request, fh: int) -> bytes:
         self._close(self._files.pop(fh))
         return b""
@@ -258,7 +264,7 @@ class Dispatcher:
         return b""
 
     def _fsyncdir(self, request: Request, fh: int, flags: int) -> bytes:
-        self._union.sync()
+        self._union.sync_names()
         return b""
 
     def _syncfs(self, request: Request) -> bytes:
@@ -351,6 +357,9 @@ _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 
 _OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
 
+_FLUSHED = OpenFlags.KEEP_CACHE
+"""With a FLUSH at every close(2), which tells what has gone wrong behind the writer."""
+
 _PASSED_THROUGH = OpenFlags.PASSTHROUGH | OpenFlags.NOFLUSH
 """There are no pages to keep; the kernel refuses such an open with EIO (linux, fs/fuse/iomode.c)."""
 
@@ -365,8 +374,11 @@ _BLOCKING = frozenset(
     }
 )
 
-_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.SETXATTR, Opcode.REMOVEXATTR})
+_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR})
 """What copies data up where the dialect cannot say that only the metadata is there."""
+
+_FILLING = frozenset({Opcode.SETATTR, Opcode.SETXATTR})
+"""What may have to wait for the data of an unfinished file."""
 
 WAITING = frozenset(
     {
@@ -404,6 +416,7 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.TMPFILE: Dispatcher._tmpfile,
     Opcode.READ: Dispatcher._read,
     Opcode.WRITE: Dispatcher._write,
+    Opcode.FLUSH: Dispatcher._flush,
     Opcode.RELEASE: Dispatcher._release,
     Opcode.FSYNC: Dispatcher._fsync,
     Opcode.FSYNCDIR: Dispatcher._fsyncdir,
@@ -421,6 +434,15 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.READDIR: Dispatcher._readdir,
     Opcode.READDIRPLUS: Dispatcher._readdirplus,
 }
+
+
+def _needs_data(request: Request) -> bool:
+    """Whether a change of attributes waits for data: a new size, or what writing would take away again."""
+    if request.opcode == Opcode.SETXATTR:
+        return bool(request.arguments[0].startswith(b"security."))
+    wanted: protocol.SetAttr = request.arguments[0]
+    gives_set_id = wanted.valid & SetattrValid.MODE and wanted.mode & (_s.S_ISUID | _s.S_ISGID)
+    return bool(wanted.valid & SetattrValid.SIZE or gives_set_id)
 
 
 def _checked(name: bytes) -> bytes:
