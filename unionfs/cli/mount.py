@@ -37,8 +37,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--copy-up",
         choices=[mode.value for mode in CopyUp],
-        help="when a lower file that is written to is copied: behind its writer (lazy), before the first write"
-        " returns (eager), or by its size (auto, the default); the same as -o copy_up=MODE",
+        help="when a lower file that is written to is copied: behind its writer (lazy), before the first"
+        " write returns (eager), or by its size (auto, the default); the same as -o copy_up=MODE",
     )
     parser.add_argument(
         "--transport",

@@ -17,7 +17,6 @@ from unionfs.adapters.fuse.daemon import drop_empty, log_path
 from unionfs.adapters.options import Options
 from unionfs.errors import ConfigError
 
-
 _POLL = 0.1
 """Seconds between two looks at how far a daemon has come."""
 
