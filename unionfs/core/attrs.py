@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import stat as _s
 
-from unionfs.core.completion import fill
+from unionfs.core.completion import fill, now_whole_locked
 from unionfs.core.copyup import raise_node
 from unionfs.core.node import Node
 from unionfs.core.plans.attrs import Changes, change
@@ -50,9 +50,11 @@ def _resized(state: State, node: Node, size: int) -> bool:
         return False
     try:
         partial.truncate(size)
+        with state.lock:
+            node.stat = None
+            now_whole_locked(state, node)  # if that was all that was missing
     finally:
         partial.close()
-        node.stat = None
     return True
 
 

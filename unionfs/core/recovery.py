@@ -38,9 +38,8 @@ def recover(state: State) -> tuple[bytes, ...]:
     found = []
     with state.lock:
         for node, ino in _unfinished(state, entries):
-            entry = entries.pop(ino)
-            if _is_meant(state, node, entry):
-                _adopt_locked(state, node, entry, believed=journal.same_epoch)
+            if _is_meant(state, node, entries[ino]):
+                _adopt_locked(state, node, entries.pop(ino), believed=journal.same_epoch)
                 found.append(state.nodes.path(node))
     if not state.read_only:
         for entry in entries.values():
