@@ -34,8 +34,11 @@ AT_ONCE = 128 << 10
 MANY = 200
 """So many files may be copied in the background at a time: each keeps two files open."""
 
-SETTLE_AFTER = 1.0
-"""Seconds that files wait for others to be settled with them."""
+SETTLE_AFTER = 2.0
+"""Seconds without a new one until whole files are settled, so that a burst of small ones costs one sync."""
+
+SETTLE_LATEST = 20.0
+"""Seconds until they are settled all the same, and how long a sync of so many files pays for itself."""
 
 RETRY_AFTER = 5.0
 """Seconds until a file that could not be completed is tried again."""
@@ -84,11 +87,11 @@ def _partial(state: State, node: Node, made: File | None) -> tuple[Place, Partia
         assert place is not None
         state.mark_locked(node, node.marks._replace(redirect=b"/" + node.below))
         upper = made or open_upper_locked(state, at)
-        try:
-            lower = state.lowers[place.layer].store.open(place.path, Access.READ)
-        except BaseException:
-            upper.close()
-            raise
+    try:
+        lower = state.lowers[place.layer].store.open(place.path, Access.READ)
+    except BaseException:
+        upper.close()
+        raise
     stat = upper.stat()
     below = lower.stat()
     entry = state.journal.begin(stat.ino, tag_of(below), min(stat.size, below.size))
@@ -155,13 +158,14 @@ def now_whole_locked(state: State, node: Node) -> None:
     node.partial, node.data, node.stat = None, None, None
     del pending.copying[node]
     pending.retry.pop(node, None)
+    now = monotonic()
     if not pending.unsettled:
-        pending.settle_at = monotonic() + SETTLE_AFTER
+        pending.settle_latest = now + SETTLE_LATEST
+    pending.settle_at = min(now + SETTLE_AFTER, pending.settle_latest)
     pending.unsettled[node] = partial.entry
     if not partial.entry.limit:  # nothing comes from the lower layer, so there is nothing to sync
         _unmark_locked(state, node)
     partial.close()
-    pending.changed.notify_all()
 
 
 def _set_times_locked(state: State, at: At, atime_ns: int, mtime_ns: int) -> None:

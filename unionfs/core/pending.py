@@ -37,6 +37,7 @@ class Pending:
         self.retry: dict[Node, float] = {}
         self.failures: dict[Node, OSError] = {}
         self.settle_at = 0.0
+        self.settle_latest = 0.0
         self.is_working = False
         self.is_closing = False
         self.cannot_share: set[int] = set()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from kernel import Kernel, handle_in, init, nodeid_in, request
-from unions import AUFS, TREE, read_only, writable
+from unions import AUFS, OVERLAY, TREE, read_only, writable
 
 from unionfs.adapters.fuse import protocol, session
 from unionfs.adapters.fuse.protocol import InitFlags, Opcode, SetattrValid
@@ -19,7 +19,7 @@ from unionfs.core.union import Union
 from unionfs.errors import error
 from unionfs.layers.memory import MemoryStore
 from unionfs.layers.memory.file import MemoryFile
-from unionfs.types import Access
+from unionfs.types import Access, CopyUp
 
 UNKNOWN = 99_999
 ROOT = 1
@@ -338,11 +338,14 @@ class SlowStore(MemoryStore):
 
 
 @pytest.fixture(params=["overlay", "aufs"])
-def copying(request: pytest.FixtureRequest) -> Iterator[tuple[Kernel, int, SlowStore, int]]:
+def copying(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Kernel, int, SlowStore, int]]:
     """A session while the data of ``file`` is being copied up for a write; its node, the store, the write."""
+    monkeypatch.setattr("unionfs.core.completion.AT_ONCE", 0)
     slow = SlowStore.of(TREE)
     assert isinstance(slow, SlowStore)
-    union = writable(slow) if request.param == "overlay" else writable(slow, AUFS)
+    union = writable(slow, OVERLAY if request.param == "overlay" else AUFS, CopyUp.EAGER)
     with Kernel(union) as kernel:
         file = kernel.lookup(b"file")
         fh = handle_in(kernel.ask(Opcode.OPEN, struct.pack("=II", 2, 0), nodeid=file))
