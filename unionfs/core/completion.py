@@ -17,8 +17,9 @@ import sys
 from collections.abc import Callable, Iterable
 from time import monotonic
 
-from unionfs.core.node import Node, Place
+from unionfs.core.node import Node
 from unionfs.core.partial import PartialFile
+from unionfs.core.places import Place
 from unionfs.core.plans import copyup as plans
 from unionfs.core.state import State
 from unionfs.core.steps import At, Plan, SetMode, SetTimes

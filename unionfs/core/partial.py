@@ -22,7 +22,7 @@ from unionfs.core.journal import Entry, write_all
 from unionfs.core.plans.copyup import CHUNK, copy_chunk, data_ranges
 from unionfs.core.ranges import Ranges
 from unionfs.errors import error
-from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Stat
+from unionfs.types import SEEK_DATA, SEEK_HOLE, File, ReadsNow, Stat
 
 BLOCK = 4096
 """Bytes that are brought in together: what file systems put on disk at once (see `recovery`)."""
@@ -92,6 +92,24 @@ class PartialFile:
             raise error(errno.EINVAL)
         pieces = self._pieces(offset, min(offset + size, self._size))
         return b"".join([self._read(start, end, is_there) for start, end, is_there in pieces])
+
+    def pread_now(self, size: int, offset: int) -> bytes:
+        """As `pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+        if size < 0 or offset < 0:
+            raise error(errno.EINVAL)
+        pieces = [(offset, offset + size, True)]
+        if not self.is_whole:
+            pieces = self._pieces(offset, min(offset + size, self._size))
+        return b"".join([self._read_now(start, end, is_there) for start, end, is_there in pieces])
+
+    def _read_now(self, start: int, end: int, is_there: bool) -> bytes:
+        file: File | ReadsNow = self._upper if is_there else self._lower
+        if not hasattr(file, "pread_now"):
+            raise error(errno.EAGAIN)
+        data = file.pread_now(end - start, start)
+        if len(data) < end - start and not is_there:
+            raise error(errno.EIO)  # as `_read`
+        return data
 
     def _pieces(self, start: int, end: int) -> list[tuple[int, int, bool]]:
         """The pieces of a range: from the upper file where the last word says so, else from the lower."""

@@ -19,6 +19,8 @@ from unionfs.types import Kind
 
 WORK = b"work"
 INDEX = b"index"
+WHITEOUT = WORK + b"/#whiteout"
+"""The first name of all whiteouts that are devices."""
 
 INCOMPATIBLE = b"incompat"
 """In the work tree: what overlayfs says to whoever mounts it next. It is not ours to remove."""

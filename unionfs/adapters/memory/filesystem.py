@@ -322,11 +322,15 @@ class UnionFS:
 
     def makedirs(self, name: Path[AnyStr], mode: int = DIR_MODE, exist_ok: bool = False) -> None:
         """Make a directory (with `mode`) and the parents it lacks (with 0o755)."""
-        head, tail = posixpath.split(os.fspath(name))
-        head = head if tail else posixpath.dirname(head)
-        if head and not self.exists(head):
+        path = os.fspath(name)
+        head, tail = posixpath.split(path)
+        if not tail:
+            head, tail = posixpath.split(head)
+        if head and tail and not self.exists(head):
             with suppress(FileExistsError):  # a dangling link, or another was quicker: mkdir will tell
                 self.makedirs(head)
+            if tail == (b"." if isinstance(path, bytes) else "."):
+                return  # it came with its directory
         try:
             self.mkdir(name, mode)
         except FileExistsError:
