@@ -307,9 +307,10 @@ def _unmark_locked(state: State, node: Node) -> None:
 
 
 def wake_locked(state: State) -> None:
-    """Have the background at work."""
+    """Have the background at work. Files that only wait to be settled do not wake it: it looks by itself."""
     pending = state.pending
-    pending.changed.notify_all()
+    if pending.copying:
+        pending.changed.notify_all()
     if pending.is_working or pending.background is None or pending.is_closing:
         return
     if pending.copying or pending.unsettled:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 
 from unionfs.core.attrs import Changes, set_attributes
-from unionfs.core.completion import EVERYTHING, finish, raise_failure
+from unionfs.core.completion import EVERYTHING, finish, is_quick, raise_failure
 from unionfs.core.copyup import copies_at_length, raise_node
+from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node, OpenFiles
 from unionfs.core.remove import forget_aside_locked
@@ -54,6 +55,12 @@ class SharedFile:
         if partial is not None:
             return partial.is_busy(offset, size)
         return copies_at_length(self._state, self.node)
+
+    def is_copied_later(self) -> bool:
+        """Whether the file has data that is, or would be, copied behind a writer."""
+        if not self.node.lacks_data or not self._state.writes(Feature.METACOPY):
+            return False
+        return self.node.partial is not None or not is_quick(self._state, self.stat().size)
 
     def append(self, data: bytes | memoryview) -> int:
         """Write at the end, as one step among all writers."""

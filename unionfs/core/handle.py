@@ -99,6 +99,11 @@ class Handle:
         self._need(Access.READ | Access.WRITE)
         self._shared.flush()
 
+    @property
+    def may_fail_later(self) -> bool:
+        """Whether a write may return before something goes wrong that `flush` will tell of."""
+        return bool(self._access & Access.WRITE) and self._shared.is_copied_later()
+
     def write_waits(self, size: int, offset: int) -> bool:
         """Whether a write would take long at the moment: for data to be copied first."""
         self._need(Access.WRITE)

@@ -94,8 +94,7 @@ class OverlayDialect:
 
     @property
     def features(self) -> frozenset[Feature]:
-        unwanted = {Feature.METACOPY: not self.metacopy, Feature.REDIRECT: not self.redirect}
-        return frozenset(feature for feature in Feature if not unwanted.get(feature, False))
+        return _FEATURES[self.metacopy, self.redirect]
 
     # Reading
 
@@ -308,6 +307,14 @@ class OverlayDialect:
             return ()
         return (SetXattr(upper(_parent(whiteout.path)), self.prefix + _OPAQUE, _HOLDS_XATTR_WHITEOUTS),)
 
+
+_FEATURES = {
+    (True, True): frozenset(Feature),
+    (True, False): frozenset(Feature) - {Feature.REDIRECT},
+    (False, True): frozenset(Feature) - {Feature.METACOPY},
+    (False, False): frozenset({Feature.ORIGIN}),
+}
+"""By whether metacopy and redirect may be written."""
 
 _ALL_MARKS = {_OPAQUE, _REDIRECT, _METACOPY, _ORIGIN, _OUR_ORIGIN, _NLINK}
 

@@ -89,8 +89,7 @@ class Openings:
             return protocol.open_out(fh, _PASSED_THROUGH, how.backing_id)
         if how.count == 1 and not handle.node.upper and not access & Access.WRITE:
             self._preload(nodeid, handle)
-        may_fail_later = access & Access.WRITE and handle.node.lacks_data
-        return protocol.open_out(fh, _FLUSHED if may_fail_later else _OPENED)
+        return protocol.open_out(fh, _FLUSHED if handle.may_fail_later else _OPENED)
 
     def _preload(self, nodeid: int, handle: Handle) -> None:
         """Nobody else has the file open, so nobody waits for one of its pages (see `Notices`)."""
