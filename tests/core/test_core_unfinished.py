@@ -537,6 +537,7 @@ def test_what_fails_behind_a_writer_is_told_to_the_next_and_tried_again() -> Non
     worker = threading.Thread(target=tasks.pop())
     worker.start()
     eventually(lambda: bool(view.union._state.pending.failures))
+    assert one.upper.stat(b"f").blocks == BLOCK // 512  # the room of what was copied is given back
     assert errno_of(lambda: handle.write(b"?", 1)) == errno.ENOSPC
     assert errno_of(handle.flush) == 0
     faults.disarm()

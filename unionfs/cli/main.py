@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 
 from unionfs import __version__
-from unionfs.cli import commit, demo, diff, mount, umount
+from unionfs.cli import commit, demo, diff, fsck, mount, umount
 from unionfs.errors import UnionError
 
-_COMMANDS = (mount, umount, diff, commit, demo)
+_COMMANDS = (mount, umount, diff, commit, fsck, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

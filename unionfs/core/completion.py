@@ -47,6 +47,8 @@ RETRY_AFTER = 5.0
 PROGRESS_EVERY = 0.1
 """Seconds between two reports."""
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 Progress = Callable[[int], None]
 """Is told how many bytes are still to be copied."""
 
@@ -178,6 +180,7 @@ def abandon_locked(state: State, node: Node) -> None:
     pending, partial = state.pending, node.partial
     pending.copying.pop(node, None)
     pending.retry.pop(node, None)
+    pending.failures.pop(node, None)
     entry = pending.unsettled.pop(node, None)
     if entry is not None:
         entry.done()
@@ -208,6 +211,10 @@ def fill(state: State, node: Node, after_each: Callable[[], None] = lambda: None
             after_each()
         with state.lock:
             now_whole_locked(state, node)
+    except OSError as failure:
+        if failure.errno in _NO_ROOM:
+            partial.give_back()
+        raise
     finally:
         partial.close()
 
@@ -359,12 +366,22 @@ def _next_task(state: State) -> Callable[[], None] | None:
 
 def _complete(state: State, node: Node) -> None:
     try:
-        fill(state, node)
+        if node not in state.pending.retry or _may_have_room(state, node):
+            fill(state, node)
+            return
     except OSError as failure:
-        with state.lock:
-            if node in state.pending.copying:
-                state.pending.failures[node] = failure
-                state.pending.retry[node] = monotonic() + RETRY_AFTER
+        state.pending.failures[node] = failure
+    with state.lock:
+        if node in state.pending.copying:
+            state.pending.retry[node] = monotonic() + RETRY_AFTER
+        else:
+            state.pending.failures.pop(node, None)
+
+
+def _may_have_room(state: State, node: Node) -> bool:
+    """Whether it is worth while to begin again, with all that had been copied given back."""
+    room = state.writable.store.statfs()
+    return node.partial is None or node.partial.missing <= room.bavail * room.frsize
 
 
 def _settle_all(state: State) -> None:

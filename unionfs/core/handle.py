@@ -95,9 +95,10 @@ class Handle:
         self._shared.sync(data_only)
 
     def flush(self) -> None:
-        """Tell what has gone wrong behind earlier writes, as close(2) does."""
+        """Tell a writer what has gone wrong behind him, as close(2) does."""
         self._need(Access.READ | Access.WRITE)
-        self._shared.flush()
+        if self._access & Access.WRITE:
+            self._shared.flush()
 
     @property
     def may_fail_later(self) -> bool:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
+from typing import TypeVar
 
 from unionfs.core.journal import Entry, write_all
 from unionfs.core.plans.copyup import CHUNK, copy_chunk, data_ranges
@@ -26,6 +27,8 @@ from unionfs.types import SEEK_DATA, SEEK_HOLE, File, ReadsNow, Stat
 
 BLOCK = 4096
 """Bytes that are brought in together: what file systems put on disk at once (see `recovery`)."""
+
+T = TypeVar("T")
 
 _TO_THE_END = sys.maxsize
 
@@ -49,6 +52,7 @@ class PartialFile:
         self._changed = Condition()
         self._claims: list[tuple[int, int]] = []
         self._holders = 1
+        self._given_back = 0
         stat = upper.stat()
         self._size = stat.size
         self.mtime_ns = stat.mtime_ns if entry.mtime_ns is None else entry.mtime_ns
@@ -88,19 +92,27 @@ class PartialFile:
     def pread(self, size: int, offset: int) -> bytes:
         if self.is_whole:
             return self._upper.pread(size, offset)
-        if size < 0 or offset < 0:
-            raise error(errno.EINVAL)
-        pieces = self._pieces(offset, min(offset + size, self._size))
-        return b"".join([self._read(start, end, is_there) for start, end, is_there in pieces])
+        return self._undisturbed(lambda: self._joined(size, offset, self._read))
 
     def pread_now(self, size: int, offset: int) -> bytes:
         """As `pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+        if self.is_whole:
+            return self._read_now(offset, offset + size, True)
+        return self._undisturbed(lambda: self._joined(size, offset, self._read_now))
+
+    def _joined(self, size: int, offset: int, read: Callable[[int, int, bool], bytes]) -> bytes:
         if size < 0 or offset < 0:
             raise error(errno.EINVAL)
-        pieces = [(offset, offset + size, True)]
-        if not self.is_whole:
-            pieces = self._pieces(offset, min(offset + size, self._size))
-        return b"".join([self._read_now(start, end, is_there) for start, end, is_there in pieces])
+        pieces = self._pieces(offset, min(offset + size, self._size))
+        return b"".join([read(start, end, is_there) for start, end, is_there in pieces])
+
+    def _undisturbed(self, look: Callable[[], T]) -> T:
+        """What is found while nothing is given back: then a block may go that had just been there."""
+        while True:
+            before = self._given_back
+            found = look()
+            if before == self._given_back:
+                return found
 
     def _read_now(self, start: int, end: int, is_there: bool) -> bytes:
         file: File | ReadsNow = self._upper if is_there else self._lower
@@ -131,6 +143,9 @@ class PartialFile:
     def seek(self, offset: int, whence: int) -> int:
         if self.is_whole or whence not in (SEEK_DATA, SEEK_HOLE):
             return self._upper.seek(offset, whence)
+        return self._undisturbed(lambda: self._found(offset, whence))
+
+    def _found(self, offset: int, whence: int) -> int:
         if not 0 <= offset < self._size:
             raise error(errno.ENXIO)
         for start, end, is_there in self._pieces(offset, self._size):
@@ -222,6 +237,23 @@ class PartialFile:
         """Somebody has set the time of the upper file."""
         self._entry.timed(mtime_ns)
         self.mtime_ns = mtime_ns
+
+    def give_back(self) -> None:
+        """Give up the room of what has been copied: whoever writes needs it more."""
+        with self._claimed(0, _TO_THE_END):
+            if self.is_whole:
+                return
+            copied = [
+                (first, last)
+                for start, end in self._there
+                for first, last, was_written in self._entry.written.pieces(start, end)
+                if not was_written
+            ]
+            with self._changed:
+                self._there = Ranges(self._entry.written)
+                self._given_back += 1
+            for start, end in copied:
+                self._clear(start, end)
 
     # Claims
 

@@ -91,7 +91,7 @@ def _check_free(mountpoint: str) -> None:
 
 def _is_stale(mountpoint: str) -> bool:
     try:
-        os.lstat(mountpoint)
+        os.statvfs(mountpoint)  # what the kernel never answers by itself
     except OSError as failure:
         return failure.errno == errno.ENOTCONN
     return False
