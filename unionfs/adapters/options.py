@@ -12,11 +12,15 @@ a choice that cannot be met is refused.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from unionfs.errors import ConfigError
 from unionfs.types import CopyUp
+
+CACHE_AUTO, CACHE_ALWAYS = "auto", "always"
+CACHES = (CACHE_AUTO, CACHE_ALWAYS)
+"""Layers are watched for changes; or whatever has been seen of one is taken to be so for good."""
 
 
 class Options(NamedTuple):
@@ -38,6 +42,8 @@ class Options(NamedTuple):
     redirect_dir: bool | None = None
     """Whether redirected directories may be left behind; None: likewise."""
     allow_other: bool = False
+    cache: str = CACHE_AUTO
+    """How far layers are trusted not to change: one of `CACHES`."""
     fsname: str | None = None
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
@@ -102,14 +108,14 @@ def _take(options: Options, word: str) -> Options:
         return options._replace(lowers=(*options.lowers, value))
     if name in _PATHS:
         return _with(options, _PATHS[name], _not_empty(name, _unescape(value)))
+    if name == "cache":
+        return options._replace(cache=_one_of(CACHES, name, value))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
     if name in _SWITCHES:
-        _check_value(name, value, _SWITCHES[name])
-        return _with(options, name, _SWITCHES[name][value])
+        return _with(options, name, _SWITCHES[name][_one_of(_SWITCHES[name], name, value)])
     if name == "copy_up":
-        _check_value(name, value, {mode.value for mode in CopyUp})
-        return options._replace(copy_up=value)
+        return options._replace(copy_up=_one_of([mode.value for mode in CopyUp], name, value))
     _check_choice(name, value)
     return options
 
@@ -129,14 +135,16 @@ def _with(options: Options, field: str, value: str | bool | None) -> Options:
     return options._replace(**changes)
 
 
+def _one_of(known: Collection[str], name: str, value: str) -> str:
+    if value not in known:
+        raise ConfigError(f"{name}={value}: not one of {', '.join(known)}")
+    return value
+
+
 def _check_choice(name: str, value: str) -> None:
     if name not in _CHOICES:
         raise ConfigError(f"unknown option: {name}={value}")
-    _check_value(name, value, _CHOICES[name])
-
-
-def _check_value(name: str, value: str, known: Container[str]) -> None:
-    if value not in known:
+    if value not in _CHOICES[name]:
         raise ConfigError(f"option cannot be met: {name}={value}")
 
 

@@ -46,6 +46,11 @@ def add_parser(subparsers: Subparsers) -> None:
         default="auto",
         help="native: on /dev/fuse; fusepy: through libfuse 2 (default: native where it can be)",
     )
+    parser.add_argument(
+        "--cache",
+        choices=("auto", "always"),
+        help="auto (the default): watch the lower directories for changes; always: trust them",
+    )
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.set_defaults(run=run)
 
@@ -78,6 +83,7 @@ def _options(args: argparse.Namespace) -> Options:
         upper=args.upper or parsed.upper,
         work=args.work or parsed.work,
         copy_up=args.copy_up or parsed.copy_up,
+        cache=args.cache or parsed.cache,
     )
 
 

@@ -51,6 +51,7 @@ def recover(state: State) -> tuple[bytes, ...]:
 def _finish(state: State) -> None:
     try:
         completion.finish_all(state)
+        state.begin_anew()  # nobody has been watching what was read until now
     except OSError:
         with state.lock:
             completion.wake_locked(state)

@@ -50,7 +50,11 @@ class State:
         self.read_only = inspect or upper is None
         self._workdir = WorkDirectory(upper.work, inspect=inspect) if upper else None
         self._whiteouts = WhiteoutDevice(upper.work, WHITEOUT) if upper else None
-        self.nodes = Nodes(self.lowers, upper, self._workdir)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything that has been read."""
+        self.nodes = Nodes(self.lowers, self.upper, self._workdir)
 
     @property
     def writable(self) -> UpperLayer:
@@ -81,6 +85,11 @@ class State:
     def temp(self) -> At:
         """A free name in the work tree."""
         return self.workdir.temp()
+
+    def tidy_up(self) -> None:
+        """Take away what was kept in the work directory for the next change."""
+        if self._whiteouts is not None:
+            self._whiteouts.drop()
 
     def build(self) -> Build:
         """What runs the steps of one plan."""

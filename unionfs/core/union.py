@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from unionfs.core import attrs, completion, copyup, create, diff, files, plain, recovery, remove, rename
 from unionfs.core.attrs import Changes
+from unionfs.core.beneath import Beneath, Changed, Names, Watch
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
 from unionfs.core.pending import Background, in_thread
+from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
 from unionfs.errors import error
@@ -53,9 +55,10 @@ class Union:
         self._state = State(
             lowers, upper, inspect=inspect, copy_up=copy_up, volatile=volatile, background=background
         )
+        self.recovered = recovery.recover(self._state) if upper else ()
         self._nodes = self._state.nodes
         self._lock = self._state.lock
-        self.recovered = recovery.recover(self._state) if upper else ()
+        self._beneath: Beneath | None = None
 
     @property
     def lowers(self) -> tuple[Layer, ...]:
@@ -241,6 +244,28 @@ class Union:
             if node not in self._state.copying and not self._state.pending.holds(node):
                 self._nodes.forget(node)
 
+    # Layers that change
+
+    def watch(self, watch: Watch) -> None:
+        """Have the lower layers watched from now on; `changed` is to be told what `watch` notices.
+
+        To be called before the union is used. EBUSY after that: what has been read was not watched.
+        """
+        with self._lock:
+            if self.root.table is not None:
+                raise error(errno.EBUSY)
+            self._beneath = Beneath(self._nodes, watch)
+            self._nodes.before_reading = self._beneath.reading
+            self._nodes.after_forgetting = self._beneath.forgotten
+
+    def changed(self, place: Place, names: Names) -> list[Changed]:
+        """A watched lower directory has changed in these names: what that changes here.
+
+        None stands for any name, the empty one for the directory's own attributes.
+        """
+        with self._lock:
+            return list(self._beneath.changed(place, names)) if self._beneath else []
+
     # The whole
 
     def adopt_root(self) -> None:
@@ -290,6 +315,7 @@ class Union:
         try:
             completion.close(self._state, progress)
         finally:
+            self._state.tidy_up()
             self._state.journal.close()
             self._sync_store(upper)
 

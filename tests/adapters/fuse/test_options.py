@@ -42,10 +42,10 @@ REFUSED = [
     ("lowerdir=:/a", "empty lower layer in lowerdir=:/a"),
     ("lowerdir=/a::/b", "empty lower layer in lowerdir=/a::/b"),
     ("upperdir=", "empty option: upperdir="),
-    ("copy_up=never", "option cannot be met: copy_up=never"),
+    ("copy_up=never", "copy_up=never: not one of auto, eager, lazy"),
     ("index=maybe", "option cannot be met: index=maybe"),
     ("nfs_export=on", "option cannot be met: nfs_export=on"),
-    ("redirect_dir=nofollow", "option cannot be met: redirect_dir=nofollow"),
+    ("redirect_dir=nofollow", "redirect_dir=nofollow: not one of on, follow, off"),
 ]
 
 
