@@ -215,3 +215,13 @@ def test_a_killed_mount_is_replaced_though_the_kernel_remembers_it(prepared: Mou
     prepared.kill()
     prepared.mount()
     assert os.listdir(prepared.merged) == []
+
+
+def test_a_mount_of_another_version_is_listed(prepared: Mount) -> None:
+    prepared.mount()
+    (path,) = Path(records.runtime_directory()).glob("*.json")
+    with path.open("r+b") as file:  # the daemon has it locked, and keeps it
+        text = file.read().replace(b'"userxattr"', b'"from_another_version": 1, "userxattr"')
+        file.seek(0)
+        file.write(text)
+    assert [record.mountpoint for record in records.living()] == [str(prepared.merged)]

@@ -174,6 +174,7 @@ def _is_locked(fd: int) -> bool:
 
 def _parse(text: bytes) -> Record:
     fields = json.loads(text)
-    words = fields.pop("options")
+    # A daemon of another version may say more.
+    words = {name: value for name, value in fields.pop("options").items() if name in Options._fields}
     sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
     return Record(options=Options(**words | sequences), **fields)
