@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spies import Calls, Faults, Kill, Killed
+from spies import Calls, Faults, Kill, Killed, Spy
 from stands import OVERLAY, Stand, View, age, errno_of, stand
 
 from unionfs.core.layer import Layer, UpperLayer
@@ -212,6 +212,43 @@ def test_time_is_that_of_the_last_change_whatever_is_copied() -> None:
     view.set(b"f", mtime_ns=5, atime_ns=6)
     view.union.sync()
     assert (view.stat(b"f").mtime_ns, other.upper.stat(b"f").mtime_ns) == (5, 5)
+
+
+def test_fsync_is_of_data_and_of_its_being_whole() -> None:
+    """fdatasync(2) need not put on disk that the mark is gone, so that power loss would bring it back."""
+    syncs: list[bool] = []
+
+    def watch(name: str, args: tuple[Any, ...]) -> None:
+        if name == "sync":
+            syncs.append(bool(args and args[0]))
+
+    view = lazy().view(lambda store: Spy(store, watch))
+    handle = view.open(b"f", READ_WRITE)
+    handle.write(b"!", 0)
+    handle.sync(data_only=True)
+    assert syncs == [False, False]  # the data, then that it is whole
+    handle.sync(data_only=True)
+    assert syncs == [False, False, False]
+    view.make(b"new", b"data")
+    new = view.open(b"new", READ_WRITE)
+    new.sync(data_only=True)
+    assert syncs[3:] == [True]
+
+
+def test_volatile_never_syncs() -> None:
+    syncs: list[str] = []
+    one = lazy()
+    upper = UpperLayer(
+        Spy(one.upper, lambda name, args: syncs.append(name)),
+        OVERLAY,
+        Spy(one.work, lambda name, args: syncs.append(name)),
+    )
+    union = Union(one.lowers, upper, volatile=True, copy_up=CopyUp.LAZY, background=None)
+    View(union).write(b"f", b"!", 0)
+    union.sync()
+    union.close()
+    assert "sync" not in syncs
+    assert marks(one, b"f") == set()
 
 
 def test_bits_that_a_copy_would_take_away_wait_for_it() -> None:

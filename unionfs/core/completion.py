@@ -41,6 +41,9 @@ SETTLE_AFTER = 2.0
 SETTLE_LATEST = 20.0
 """Seconds until they are settled all the same, and how long a sync of so many files pays for itself."""
 
+COPY_AFTER = 0.02
+"""Seconds until a file is copied behind its writer, who may be about to write more, or to remove it."""
+
 RETRY_AFTER = 5.0
 """Seconds until a file that could not be completed is tried again."""
 
@@ -143,7 +146,7 @@ def _take_over_locked(state: State, node: Node, partial: PartialFile) -> None:
     if is_lost(state, node):
         partial.entry.done()
         return
-    state.pending.copying[node] = None
+    state.pending.copying[node] = monotonic() + COPY_AFTER
     if not partial.missing:
         now_whole_locked(state, node)
     wake_locked(state)
@@ -160,7 +163,7 @@ def now_whole_locked(state: State, node: Node) -> None:
     partial.become_whole(lambda mtime: _set_times_locked(state, at, atime, mtime))
     node.partial, node.data, node.stat = None, None, None
     del pending.copying[node]
-    pending.retry.pop(node, None)
+    pending.failing.discard(node)
     now = monotonic()
     if not pending.unsettled:
         pending.settle_latest = now + SETTLE_LATEST
@@ -179,7 +182,7 @@ def abandon_locked(state: State, node: Node) -> None:
     """Nobody will look for a file again but who has it open: the rest of its data need not come."""
     pending, partial = state.pending, node.partial
     pending.copying.pop(node, None)
-    pending.retry.pop(node, None)
+    pending.failing.discard(node)
     pending.failures.pop(node, None)
     entry = pending.unsettled.pop(node, None)
     if entry is not None:
@@ -354,26 +357,27 @@ def _next_task(state: State) -> Callable[[], None] | None:
     with state.lock:
         while not pending.is_closing and (pending.copying or pending.unsettled):
             now = monotonic()
-            for node in pending.copying:
-                if pending.retry.get(node, now) <= now:
+            for node, due in pending.copying.items():
+                if due <= now:
                     return lambda: _complete(state, node)
             if pending.unsettled and pending.settle_at <= now:
                 return lambda: _settle_all(state)
-            times = [*pending.retry.values(), *([pending.settle_at] if pending.unsettled else [])]
+            times = [*pending.copying.values(), *([pending.settle_at] if pending.unsettled else [])]
             pending.changed.wait(max(min(times) - now, 0))
         return None
 
 
 def _complete(state: State, node: Node) -> None:
     try:
-        if node not in state.pending.retry or _may_have_room(state, node):
+        if node not in state.pending.failing or _may_have_room(state, node):
             fill(state, node)
             return
     except OSError as failure:
         state.pending.failures[node] = failure
     with state.lock:
         if node in state.pending.copying:
-            state.pending.retry[node] = monotonic() + RETRY_AFTER
+            state.pending.failing.add(node)
+            state.pending.copying[node] = monotonic() + RETRY_AFTER
         else:
             state.pending.failures.pop(node, None)
 

@@ -74,11 +74,10 @@ class SharedFile:
         set_attributes(self._state, self.node, Changes(size=size))
 
     def sync(self, data_only: bool) -> None:
-        """Finish the file first: then not only its data has to last, but that it is whole."""
+        """Finish the file first. That a copy is whole has to last too, for which fdatasync(2) is not enough."""
         if self.node.upper:
-            pending = self._state.pending.holds(self.node)
             finish(self._state, self.node)
-            self.readable().sync(data_only and not pending)
+            self.readable().sync(data_only and self.node.marks.origin is None)
 
     def flush(self) -> None:
         raise_failure(self._state, self.node)

@@ -21,10 +21,10 @@ def in_thread(work: Callable[[], None]) -> None:
 class Pending:
     """The unfinished files of one union; all of it changes under the union's lock.
 
-    `copying` are files whose data is coming, in the order in which they began.
+    `copying` are files whose data is coming, in the order in which they began, and from when
+    on (`time.monotonic`) the background may be at it. `failing` are those that failed there.
     `unsettled` have all their data, which may not be on stable storage yet, so that they
-    are still marked as if it were missing. `retry` says when (`time.monotonic`) to try
-    one again that failed, `failures` what nobody has been told of yet.
+    are still marked as if it were missing. `failures` is what nobody has been told of yet.
     """
 
     def __init__(self, lock: RLock, mode: CopyUp, *, volatile: bool, background: Background | None) -> None:
@@ -32,9 +32,9 @@ class Pending:
         self.volatile = volatile
         self.background = background
         self.changed = Condition(lock)
-        self.copying: dict[Node, None] = {}
+        self.copying: dict[Node, float] = {}
+        self.failing: set[Node] = set()
         self.unsettled: dict[Node, Entry] = {}
-        self.retry: dict[Node, float] = {}
         self.failures: dict[Node, OSError] = {}
         self.settle_at = 0.0
         self.settle_latest = 0.0

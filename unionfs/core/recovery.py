@@ -124,7 +124,7 @@ def _adopt_locked(state: State, node: Node, entry: Entry, *, believed: bool) -> 
     node.partial = PartialFile(upper, lower, entry)
     node.stat = None
     if not state.read_only:
-        state.pending.copying[node] = None
+        state.pending.copying[node] = 0.0
 
 
 def _doubt(entry: Entry, upper: File, lower: File) -> None:
