@@ -235,22 +235,6 @@ def test_fsync_is_of_data_and_of_its_being_whole() -> None:
     assert syncs[3:] == [True]
 
 
-def test_volatile_never_syncs() -> None:
-    syncs: list[str] = []
-    one = lazy()
-    upper = UpperLayer(
-        Spy(one.upper, lambda name, args: syncs.append(name)),
-        OVERLAY,
-        Spy(one.work, lambda name, args: syncs.append(name)),
-    )
-    union = Union(one.lowers, upper, volatile=True, copy_up=CopyUp.LAZY, background=None)
-    View(union).write(b"f", b"!", 0)
-    union.sync()
-    union.close()
-    assert "sync" not in syncs
-    assert marks(one, b"f") == set()
-
-
 def test_bits_that_a_copy_would_take_away_wait_for_it() -> None:
     one = lazy()
     view = one.view()

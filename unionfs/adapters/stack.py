@@ -12,10 +12,12 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from typing import TypeVar
 
+from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.mountinfo import mounts
 from unionfs.adapters.options import CACHE_AUTO, Options
+from unionfs.adapters.ownership import AS_STORED, Ids, Ownership
 from unionfs.core.apply import discard
 from unionfs.core.completion import Progress
 from unionfs.core.dialect import Dialect
@@ -23,11 +25,11 @@ from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.store import Store
 from unionfs.core.union import Union
 from unionfs.dialects import by_name, detect
+from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import USER, OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
-from unionfs.layers.host import HostStore
+from unionfs.layers.host import HostStore, VolatileStore
 from unionfs.layers.host.probe import Abilities, probe
-from unionfs.layers.memory import MemoryStore
 from unionfs.types import CopyUp
 
 _KEPT_IN_WORK = {"work", "index", "pending", "pending.next"}
@@ -38,6 +40,7 @@ _VOLATILE = os.path.join(_INCOMPATIBLE, "volatile")
 """In a work directory: where overlayfs, and we, say what must not be trusted after a crash."""
 
 _Identity = tuple[int, int]
+_D = TypeVar("_D", bound=Dialect)
 
 
 def check(options: Options, mountpoint: str | None = None, image: Sequence[Layer] = ()) -> None:
@@ -81,17 +84,16 @@ def opened(
     with ExitStack() as held:
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
-            held.enter_context(_lock("upperdir", options.upper))
-            held.enter_context(_lock("workdir", options.work))
+            held.enter_context(locked("upperdir", options.upper))
+            held.enter_context(locked("workdir", options.work))
             _check_trustworthy(options.work)
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work), options)
-            work = _store("workdir", options.work, writable=True)
-            upper = UpperLayer(_store("upperdir", options.upper, writable=True), dialect, work)
+            work = _writable("workdir", options.work, options)
+            upper = UpperLayer(_writable("upperdir", options.upper, options), dialect, work)
             fresh = adopt_root and not os.listdir(options.upper)
             if options.volatile:
                 held.enter_context(_distrusted(options.work))
-        mode = CopyUp(options.copy_up)
-        union = Union((*lower_layers(options), *image), upper, copy_up=mode, volatile=options.volatile)
+        union = _union(options, (*lower_layers(options), *image), upper)
         held.callback(lambda: union.close(progress))
         if fresh:
             union.adopt_root()
@@ -102,6 +104,8 @@ def opened(
 
 def _leave_plain(union: Union, dialect: Dialect, options: Options) -> None:
     """With user xattrs the kernel follows neither metacopy nor redirect: it would show empty files."""
+    if isinstance(dialect, MixedDialect):
+        dialect = dialect.overlay
     if isinstance(dialect, OverlayDialect) and dialect.prefix == USER:
         union.make_plain(files=options.metacopy is None, directories=options.redirect_dir is None)
 
@@ -118,6 +122,8 @@ def _distrusted(work: str) -> Iterator[None]:
 @contextmanager
 def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
     """The union as it is at the moment, to look at: nothing is written, another may have it mounted."""
+    from unionfs.layers.memory import MemoryStore
+
     upper = None
     if options.upper is not None:
         store = _store("upperdir", options.upper)
@@ -125,6 +131,23 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
         upper = UpperLayer(store, _upper_dialect(options, options.upper), work)
     with closing(Union((*lower_layers(options), *image), upper, inspect=True)) as union:
         yield union
+
+
+def _union(options: Options, lowers: Sequence[Layer], upper: UpperLayer | None) -> Union:
+    ownership = _ownership(options)
+    mode = CopyUp(options.copy_up)
+    if ownership == AS_STORED:
+        return Union(lowers, upper, copy_up=mode)
+    return MappedUnion(ownership, lowers, upper, copy_up=mode)
+
+
+def _ownership(options: Options) -> Ownership:
+    """Squashing to a certain id has precedence over squashing to root."""
+    root = 0 if options.squash_to_root else None
+    uid, gid = options.squash_to_uid, options.squash_to_gid
+    return Ownership(
+        Ids(options.uids, root if uid is None else uid), Ids(options.gids, root if gid is None else gid)
+    )
 
 
 def watchable(union: Union, options: Options) -> list[Store]:
@@ -151,16 +174,18 @@ def _upper_dialect(options: Options, path: str) -> Dialect:
     """overlayfs's, or AuFS's where the file system has no extended attributes for it."""
     privileged = _privileged(options)
     namespace = "trusted" if privileged else "user"
-    return by_name("overlay" if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
+    overlay = "mixed" if options.dialect == "mixed" else "overlay"
+    return by_name(overlay if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
 
 
-def _fitted(dialect: Dialect, abilities: Abilities, options: Options) -> Dialect:
+def _fitted(dialect: _D, abilities: Abilities, options: Options) -> _D:
     """The dialect in the form that can be written here, and is wanted."""
+    if isinstance(dialect, MixedDialect):
+        return dialect._replace(overlay=_fitted(dialect.overlay, abilities, options))
     if not isinstance(dialect, OverlayDialect):
         return dialect
     whiteouts = Whiteouts.DEVICE if abilities.whiteout_devices else Whiteouts.XATTR
-    return replace(
-        dialect,
+    return dialect._replace(
         whiteouts=whiteouts,
         rename_whiteout=abilities.rename_whiteout,
         metacopy=options.metacopy is not False,
@@ -194,9 +219,13 @@ def _has_xattrs(path: str, namespace: str) -> bool:
     return True
 
 
-def _store(option: str, path: str, *, writable: bool = False) -> HostStore:
+def _writable(option: str, path: str, options: Options) -> HostStore:
+    return _store(option, path, VolatileStore if options.volatile else HostStore, writable=True)
+
+
+def _store(option: str, path: str, kind: type[HostStore] = HostStore, *, writable: bool = False) -> HostStore:
     try:
-        return HostStore(os.fsencode(path), writable=writable)
+        return kind(os.fsencode(path), writable=writable)
     except OSError as failure:
         raise _refusal(option, path, failure.strerror) from failure
 
@@ -275,8 +304,11 @@ def _check_kernel(option: str, path: str) -> None:
 
 
 @contextmanager
-def _lock(option: str, path: str) -> Iterator[None]:
-    """flock(2) on a directory; a process that dies lets go of it."""
+def locked(option: str, path: str) -> Iterator[None]:
+    """Hold a directory of a mount by flock(2); a process that dies lets go of it.
+
+    `ConfigError` where another has it.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not _is_ours(fd):

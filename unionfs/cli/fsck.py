@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, image_options
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -30,6 +30,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="the words that it was mounted with: lowerdir=A:B (top-most first), workdir=W, …",
     )
     parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    parser.add_argument("--unpack", action="store_true", help="as it was mounted: with the layers unpacked")
+    image_options.add_source(parser)
     parser.add_argument(
         "--for-kernel",
         action="store_true",
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if len(args.places) > 2:
         raise ConfigError(f"one upper directory is needed, not {len(args.places)}: {' '.join(args.places)}")
     *image, upper = args.places
-    layers = image_layers(image[0])[1] if image else []
+    layers = image_layers(image[0], image_options.source(args), unpacked=args.unpack)[1] if image else []
     words = options.parse(args.words)
     words = stack.absolute(words._replace(upper=upper, work=args.work or words.work))
     stack.check(words, image=layers)

@@ -282,8 +282,7 @@ def settle(state: State, nodes: Iterable[Node]) -> None:
         unsettled = [node for node in nodes if node in state.pending.unsettled]
     if not unsettled:
         return
-    if not state.pending.volatile:
-        _sync(state, unsettled)
+    _sync(state, unsettled)
     for node in unsettled:
         with state.lock:
             _unmark_locked(state, node)

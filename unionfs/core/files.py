@@ -74,7 +74,7 @@ class SharedFile:
         set_attributes(self._state, self.node, Changes(size=size))
 
     def sync(self, data_only: bool) -> None:
-        """Finish the file first. That a copy is whole has to last too, for which fdatasync(2) is not enough."""
+        """Finish the file first. That a copy is whole has to last too: fdatasync(2) is not enough."""
         if self.node.upper:
             finish(self._state, self.node)
             self.readable().sync(data_only and self.node.marks.origin is None)

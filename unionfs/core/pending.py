@@ -27,9 +27,8 @@ class Pending:
     are still marked as if it were missing. `failures` is what nobody has been told of yet.
     """
 
-    def __init__(self, lock: RLock, mode: CopyUp, *, volatile: bool, background: Background | None) -> None:
+    def __init__(self, lock: RLock, mode: CopyUp, *, background: Background | None) -> None:
         self.mode = mode
-        self.volatile = volatile
         self.background = background
         self.changed = Condition(lock)
         self.copying: dict[Node, float] = {}

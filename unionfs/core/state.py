@@ -38,7 +38,6 @@ class State:
         *,
         inspect: bool,
         copy_up: CopyUp = CopyUp.AUTO,
-        volatile: bool = False,
         background: Background | None = None,
     ) -> None:
         self.lowers = tuple(lowers)
@@ -46,7 +45,7 @@ class State:
         self.lock = RLock()
         self.copied = Condition(self.lock)
         self.copying: set[Node] = set()
-        self.pending = Pending(self.lock, copy_up, volatile=volatile, background=background)
+        self.pending = Pending(self.lock, copy_up, background=background)
         self.read_only = inspect or upper is None
         self._workdir = WorkDirectory(upper.work, inspect=inspect) if upper else None
         self._whiteouts = WhiteoutDevice(upper.work, WHITEOUT) if upper else None

@@ -26,6 +26,9 @@ from unionfs.types import Access, CopyUp, Kind, Owner, RenameFlags, Stat, StatFs
 
 _ROOT = Owner(0, 0)
 
+_NEAR = 16
+"""Entries of a directory."""
+
 
 class Union:
     """Any number of read-only layers, top-most first, and at most one writable layer above them.
@@ -43,18 +46,15 @@ class Union:
         *,
         inspect: bool = False,
         copy_up: CopyUp = CopyUp.AUTO,
-        volatile: bool = False,
         background: Background | None = in_thread,
     ) -> None:
         """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS.
 
-        `volatile` never syncs. `background` runs what completes files behind their writers;
-        without one they are completed by fsync and by closing the union. Files that an
-        earlier union did not finish, because it was killed, are finished before this returns.
+        `background` runs what completes files behind their writers; without one they are
+        completed by fsync and by closing the union. Files that an earlier union did not
+        finish, because it was killed, are finished before this returns.
         """
-        self._state = State(
-            lowers, upper, inspect=inspect, copy_up=copy_up, volatile=volatile, background=background
-        )
+        self._state = State(lowers, upper, inspect=inspect, copy_up=copy_up, background=background)
         self.recovered = recovery.recover(self._state) if upper else ()
         self._nodes = self._state.nodes
         self._lock = self._state.lock
@@ -106,18 +106,29 @@ class Union:
         with self._lock:
             return list(listed(self._nodes, node, cookie, fits))
 
+    def following(self, directory: Node) -> Node | None:
+        """The directory that is listed behind this one where both are; None where none is near."""
+        with self._lock:
+            if directory is self.root or not directory.names:
+                return None
+            entry = directory.names[0]
+            behind = self._nodes.table(entry.directory).after(entry.cookie, _NEAR)
+            return next((other.node for other in behind if other.kind is Kind.DIR), None)
+
     def layer_of(self, node: Node) -> Layer | UpperLayer:
         """The layer that the node's attributes come from."""
         if node.upper and self.upper is not None:
             return self.upper
         return self.lowers[node.lowers[0].layer]
 
-    def diff(self) -> Iterator[diff.Change]:
-        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`."""
-        if self.upper is None:
-            return iter(())
+    def diff(self, above: int = 0) -> Iterator[diff.Change]:
+        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`.
+
+        The `above` top-most lowers count to the change, as if they were one with the upper layer.
+        """
         with self._lock:
-            return iter(diff.changes(self._nodes, links_are_hidden=self._state.workdir.has_index()))
+            links_are_hidden = self.upper is not None and self._state.workdir.has_index()
+            return iter(diff.changes(self._nodes, above=above, links_are_hidden=links_are_hidden))
 
     # Attributes
 
@@ -139,6 +150,10 @@ class Union:
         with self._lock:
             store, path, _dialect = self._nodes.store_of(node)
             return store.readlink(path)
+
+    def has_xattrs(self) -> bool:
+        """False where no file has an extended attribute, or ever will."""
+        return self.upper is not None or any(layer.store.has_xattrs() for layer in self.lowers)
 
     def listxattr(self, node: Node) -> list[bytes]:
         """The names of the node's extended attributes, marks left out."""
@@ -278,16 +293,12 @@ class Union:
         """Return once everything written so far is on stable storage, and every file whole."""
         if self.upper and not self._state.read_only:
             completion.finish_all(self._state)
-            self._sync_store(self.upper)
+            self.upper.store.sync()
 
     def sync_names(self) -> None:
         """Return once every name made, changed or removed so far is on stable storage."""
         if self.upper and not self._state.read_only:
-            self._sync_store(self.upper)
-
-    def _sync_store(self, upper: UpperLayer) -> None:
-        if not self._state.pending.volatile:
-            upper.store.sync()
+            self.upper.store.sync()
 
     def close(self, progress: completion.Progress | None = None) -> None:
         """Complete every file, make everything last, and close the stores.
@@ -317,7 +328,7 @@ class Union:
         finally:
             self._state.tidy_up()
             self._state.journal.close()
-            self._sync_store(upper)
+            upper.store.sync()
 
     def _close_stores(self) -> None:
         if self.upper:

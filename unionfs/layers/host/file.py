@@ -92,8 +92,13 @@ class HostFile:
         other = source.fileno()
         return other is not None and syscalls.clone(other, self._fd)
 
-    def close(self) -> None:
+    def detach(self) -> int:
+        """The descriptor, which the caller has to close from now on."""
         fd, self._fd = self._fd, -1
+        return fd
+
+    def close(self) -> None:
+        fd = self.detach()
         if fd >= 0:
             os.close(fd)
 
