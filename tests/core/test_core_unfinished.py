@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from spies import Calls, Faults, Kill, Killed, Spy
 from stands import OVERLAY, Stand, View, age, errno_of, stand
 
+from unionfs.core import completion
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.union import Union
 from unionfs.layers.memory import MemoryStore
@@ -493,6 +494,20 @@ def test_killed_while_finishing_what_was_killed() -> None:
         if not kill.dead:
             assert at > 10
             return
+
+
+def test_killed_after_a_whole_file_was_cut() -> None:
+    """It is not settled yet, and whoever cuts it then writes nothing down."""
+    one = lazy()
+    view = one.view()
+    view.write(b"f", b"!", 0)
+    while copy_some(view, b"f"):
+        pass
+    completion.fill(view.union._state, view.at(b"f"))
+    view.set(b"f", size=BLOCK + 1)
+    assert marks(one, b"f")
+    assert one.view().read(b"f") == b"!" + lower_data()[1 : BLOCK + 1]
+    assert marks(one, b"f") == set()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])

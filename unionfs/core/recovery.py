@@ -120,7 +120,8 @@ def _adopt_locked(state: State, node: Node, entry: Entry, *, believed: bool) -> 
     lower = state.lowers[node.data.layer].store.open(node.data.path, Access.READ)
     if not believed:
         _doubt(entry, upper, lower)
-    entry.limit = min(entry.limit, upper.stat().size)
+    entry.limit = min(entry.limit, upper.stat().size)  # it may have been cut when it was whole
+    entry.written.cut(entry.limit)
     node.partial = PartialFile(upper, lower, entry)
     node.stat = None
     if not state.read_only:
