@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from unionfs.adapters import stack
@@ -56,7 +57,8 @@ def mount(
         opened = stack.opened(
             options, image_layers, adopt_root=image is not None, progress=partial(records.report_left, record)
         )
-        with records.published(record), records.reporting_failure(record), opened as union:
+        told = records.reporting_failure(record)
+        with records.published(record), told, opened as union, _guarded(mountpoint):
             serve_union(union, mountpoint, options, ready)
 
     if options.debug:
@@ -96,6 +98,14 @@ def _check_complete(record: records.Record) -> None:
     failure = records.take_failure(record)
     if failure is not None:
         raise UnionError(f"{record.mountpoint}: {failure}; the next mount goes on with what is unfinished")
+
+
+def _guarded(mountpoint: str) -> AbstractContextManager[None]:
+    if os.geteuid() == 0:
+        return nullcontext()
+    from unionfs.adapters.fuse import fusermount
+
+    return fusermount.guarded(mountpoint)
 
 
 def _recover(mountpoint: str) -> None:
