@@ -121,6 +121,18 @@ class XattrFlags(IntFlag):
     REPLACE = 2
 
 
+class FlagsForm(Enum):
+    """The two forms in which a file's flags (chattr(1)) are asked for; the values are their sizes in bytes.
+
+    Both begin with 32 bits of flags, which are not the same in both.
+    """
+
+    IFLAGS = 4
+    """ioctl_iflags(2)."""
+    FSXATTR = 28
+    """``struct fsxattr``, ioctl_xfs_fsgetxattr(2)."""
+
+
 class File(Protocol):
     """An open regular file of a store: positions are given with every call.
 

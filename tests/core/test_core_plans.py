@@ -7,6 +7,8 @@ import stat as _s
 import pytest
 from stands import AUFS, BY_HAND, OVERLAY
 
+from unionfs.core import acl
+from unionfs.core.acl import Entry, Tag
 from unionfs.core.dialect import NO_MARKS, Dialect, Links, Marks, Occupant, Origin
 from unionfs.core.gather import Source
 from unionfs.core.plans import attrs, copyup, create, remove, rename
@@ -151,7 +153,8 @@ NOBODY = Owner()
 
 def new(dialect: Dialect, mode: int, *, owner: Owner = NOBODY, **facts: bool) -> Plan:
     facts = {"natural": True, "over_whiteout": False, "opaque": False} | facts
-    return create.new(b"d/name", mode, owner, **facts, target=b"to", dialect=dialect, temp=TEMP, spare=SPARE)
+    traits = create.Traits(mode, owner)
+    return create.new(b"d/name", traits, **facts, target=b"to", dialect=dialect, temp=TEMP, spare=SPARE)
 
 
 AFILE, ADIR, ALINK = _s.S_IFREG | 0o644, _s.S_IFDIR | 0o755, _s.S_IFLNK | 0o777
@@ -210,9 +213,41 @@ def test_link(over_whiteout: bool, dialect: Dialect, golden: Plan) -> None:
 
 def test_setgid_directory_hands_on_its_group() -> None:
     owner = Owner(1, 2)
-    assert create.inherit(DIR, AFILE, owner) == (AFILE, (1, 6))
-    assert create.inherit(DIR, ADIR, owner) == (ADIR | _s.S_ISGID, (1, 6))
-    assert create.inherit(DIR._replace(mode=ADIR), ADIR, owner) == (ADIR, owner)
+    assert create.inherit(DIR, (), AFILE, 0, owner) == (AFILE, (1, 6), (), ())
+    assert create.inherit(DIR, (), ADIR, 0, owner) == (ADIR | _s.S_ISGID, (1, 6), (), ())
+    assert create.inherit(DIR._replace(mode=ADIR), (), ADIR, 0, owner) == (ADIR, owner, (), ())
+
+
+DEFAULT_ACL = (
+    Entry(Tag.USER_OBJ, 7),
+    Entry(Tag.USER, 6, 9),
+    Entry(Tag.GROUP_OBJ, 5),
+    Entry(Tag.MASK, 6),
+    Entry(Tag.OTHER, 0),
+)
+
+
+def test_acls_are_set_before_anything_is_shown() -> None:
+    traits = create.inherit(DIR, DEFAULT_ACL, ADIR, 0o777, NOBODY)
+    assert traits.mode == _s.S_IFDIR | 0o2740
+    plan = create.new(
+        *(b"d/name", traits),
+        natural=True,
+        over_whiteout=False,
+        opaque=False,
+        dialect=OVERLAY,
+        temp=TEMP,
+        spare=SPARE,
+    )
+    access = acl.with_mode(DEFAULT_ACL, 0o740)
+    assert plan.build == (
+        MakeDir(TEMP, 0o2740),
+        SetOwner(TEMP, 0, 6),
+        SetXattr(TEMP, acl.ACCESS, acl.serialise(access)),
+        SetXattr(TEMP, acl.DEFAULT, acl.serialise(DEFAULT_ACL)),
+        SetMode(TEMP, 0o2740),
+    )
+    assert plan.commit == (Move(TEMP, NAME),)
 
 
 def removal(dialect: Dialect, *, in_upper: bool = True, covers: bool = False, keep: bool = False) -> Plan:

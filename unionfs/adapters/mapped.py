@@ -47,17 +47,21 @@ class MappedUnion(Union):
         """As `Union.setattr`; EINVAL for an owner who is not mapped."""
         return super().setattr(node, self._ownership.given(changes))
 
-    def create(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
-        return super().create(parent, name, mode, self._ownership.stored(owner))
+    def create(
+        self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0
+    ) -> tuple[Node, Handle]:
+        return super().create(parent, name, mode, self._ownership.stored(owner), umask)
 
-    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
-        return super().tmpfile(parent, mode, self._ownership.stored(owner))
+    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT, umask: int = 0) -> tuple[Node, Handle]:
+        return super().tmpfile(parent, mode, self._ownership.stored(owner), umask)
 
-    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> Node:
-        return super().mkdir(parent, name, mode, self._ownership.stored(owner))
+    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0) -> Node:
+        return super().mkdir(parent, name, mode, self._ownership.stored(owner), umask)
 
-    def mknod(self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT) -> Node:
-        return super().mknod(parent, name, mode, rdev, self._ownership.stored(owner))
+    def mknod(
+        self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT, umask: int = 0
+    ) -> Node:
+        return super().mknod(parent, name, mode, rdev, self._ownership.stored(owner), umask)
 
     def symlink(self, parent: Node, name: bytes, target: bytes, owner: Owner = _ROOT) -> Node:
         return super().symlink(parent, name, target, self._ownership.stored(owner))

@@ -48,6 +48,8 @@ class Options(NamedTuple):
     allow_other: bool = False
     volatile: bool = False
     """Nothing is put on stable storage, ever; and what a crash leaves is not trusted."""
+    noacl: bool = False
+    """The kernel checks no POSIX ACLs."""
     debug: bool = False
     cache: str = CACHE_AUTO
     """How far layers are trusted not to change: one of `CACHES`."""
@@ -76,9 +78,8 @@ _WITHOUT_EFFECT = {
     *("defaults", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
     *("relatime", "norelatime", "strictatime", "nodiratime", "lazytime"),
     *("private", "rprivate", "shared", "rshared", "slave", "rslave", "user", "nouser", "users"),
-    *("static_nlink", "noacl", "clone_fd", "auto_unmount", "nonempty", "kernel_cache"),
+    *("static_nlink", "clone_fd", "auto_unmount", "nonempty", "kernel_cache"),
 }
-"""fuse-overlayfs's ``noacl`` is what happens here: the kernel checks no ACL on this mount."""
 
 _TUNING = {
     *("threaded", "timeout", "fsync", "fast_ino", "writeback", "max_threads", "max_idle_threads"),
@@ -101,7 +102,7 @@ _CHOICES = {
 
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
-_FLAGS = {"userxattr", "allow_other", "volatile", "debug", "squash_to_root"}
+_FLAGS = {"userxattr", "allow_other", "volatile", "noacl", "debug", "squash_to_root"}
 _SWITCHES: dict[str, dict[str, bool | None]] = {
     "metacopy": {"on": True, "off": False},
     "redirect_dir": {"on": True, "follow": None, "off": False},

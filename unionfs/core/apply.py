@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from unionfs.core.steps import (
     Remove,
     RemoveDir,
     RemoveXattr,
+    SetFlags,
     SetMode,
     SetOwner,
     SetSize,
@@ -28,8 +30,9 @@ from unionfs.core.steps import (
     Step,
     Steps,
 )
-from unionfs.core.store import WritableStore
+from unionfs.core.store import HasFlags, WritableStore
 from unionfs.core.whiteout import WhiteoutDevice
+from unionfs.errors import error
 from unionfs.types import Access, File, Kind, RenameFlags
 
 
@@ -134,6 +137,12 @@ class Build:
     def _remove_xattr(self, step: RemoveXattr) -> None:
         self._upper.tree(step.at).removexattr(step.at.path, step.name)
 
+    def _set_flags(self, step: SetFlags) -> None:
+        tree: WritableStore | HasFlags = self._upper.tree(step.at)
+        if not hasattr(tree, "set_flags"):
+            raise error(errno.ENOTTY)
+        tree.set_flags(step.at.path, step.form, step.value)
+
     def _set_size(self, step: SetSize) -> None:
         made = self._files.get(step.at)
         file = made or self._upper.tree(step.at).open(step.at.path, Access.READ | Access.WRITE)
@@ -179,6 +188,7 @@ _RUN: dict[type[Step], Callable[[Build, Any], None]] = {
     SetTimes: Build._set_times,
     SetXattr: Build._set_xattr,
     RemoveXattr: Build._remove_xattr,
+    SetFlags: Build._set_flags,
     SetSize: Build._set_size,
     Move: Build._move,
     Remove: Build._remove,

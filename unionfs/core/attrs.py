@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import stat as _s
 
+from unionfs.core import acl
+from unionfs.core.acl import Acl
 from unionfs.core.completion import fill, now_whole_locked
 from unionfs.core.copyup import raise_node
 from unionfs.core.node import Node
@@ -14,7 +16,15 @@ from unionfs.core.steps import Plan, RemoveXattr, SetXattr
 from unionfs.errors import error
 from unionfs.types import Kind, XattrFlags
 
-__all__ = ["Changes", "get_xattr", "list_xattrs", "remove_xattr", "set_attributes", "set_xattr"]
+__all__ = [
+    "Changes",
+    "default_acl_locked",
+    "get_xattr",
+    "list_xattrs",
+    "remove_xattr",
+    "set_attributes",
+    "set_xattr",
+]
 
 _NOTHING = Changes()
 
@@ -68,7 +78,25 @@ def list_xattrs(state: State, node: Node) -> list[bytes]:
 def get_xattr(state: State, node: Node, name: bytes) -> bytes:
     with state.lock:
         store, path, dialect = state.nodes.store_of(node)
-        return store.getxattr(path, dialect.stored_xattr(name))
+        try:
+            return store.getxattr(path, dialect.stored_xattr(name))
+        except OSError as failure:
+            if failure.errno == errno.EOPNOTSUPP and _may_have_acl(node, name):
+                raise error(errno.ENODATA) from None  # this layer's file system has no ACLs
+            raise
+
+
+def default_acl_locked(state: State, directory: Node) -> Acl:
+    """The ACL that what is made in a directory inherits: read the first time, remembered afterwards."""
+    table = state.nodes.table(directory)
+    if table.default_acl is None:
+        try:
+            table.default_acl = acl.parse(get_xattr(state, directory, acl.DEFAULT))
+        except OSError as failure:
+            if failure.errno != errno.ENODATA:
+                raise
+            table.default_acl = ()
+    return table.default_acl
 
 
 def set_xattr(state: State, node: Node, name: bytes, value: bytes, flags: XattrFlags) -> None:
@@ -80,21 +108,33 @@ def set_xattr(state: State, node: Node, name: bytes, value: bytes, flags: XattrF
         at = state.nodes.home(node)
         step = SetXattr(at, state.dialect.stored_xattr(name), value, flags)
         state.publish_locked(Plan(commit=(step,)))
-        node.stat = None
+        _changed_locked(node, name)
 
 
 def remove_xattr(state: State, node: Node, name: bytes) -> None:
+    if _may_have_acl(node, name) and name not in list_xattrs(state, node):
+        return  # as Linux has it: there may be one, so that none is no error
     _check_presence(state, node, name, XattrFlags.REPLACE)
     raise_node(state, node)
     with state.lock:
         step = RemoveXattr(state.nodes.home(node), state.dialect.stored_xattr(name))
         state.publish_locked(Plan(commit=(step,)))
-        node.stat = None
+        _changed_locked(node, name)
+
+
+def _changed_locked(node: Node, name: bytes) -> None:
+    node.stat = None
+    if name == acl.DEFAULT and node.table is not None:
+        node.table.default_acl = None
+
+
+def _may_have_acl(node: Node, name: bytes) -> bool:
+    return name in acl.NAMES and node.kind is not Kind.SYMLINK
 
 
 def _check_presence(state: State, node: Node, name: bytes, flags: XattrFlags) -> None:
     """Fail before a copy-up rather than after it."""
-    if not flags:
+    if not flags or name in acl.NAMES:  # to ACLs the flags do not apply (linux, fs/xattr.c)
         return
     exists = name in list_xattrs(state, node)
     if exists and flags & XattrFlags.CREATE:

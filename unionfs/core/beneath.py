@@ -70,7 +70,7 @@ class Beneath:
         yield from self._reread(directory, directory.table, names)
 
     def _reread(self, directory: Node, table: Table, names: Names) -> Iterator[Changed]:
-        directory.stat = None
+        directory.stat = table.default_acl = None
         try:
             found, hidden, whiteouts = self._nodes.merged(directory)
         except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import stat as _s
 
+from unionfs.core.attrs import default_acl_locked
 from unionfs.core.copyup import raise_dir_locked, raise_node
 from unionfs.core.dialect import Marks
 from unionfs.core.node import Node, OpenFiles
@@ -17,7 +18,15 @@ from unionfs.types import NAME_MAX, File, Owner
 
 
 def make_locked(
-    state: State, parent: Node, name: bytes, mode: int, owner: Owner, *, rdev: int = 0, target: bytes = b""
+    state: State,
+    parent: Node,
+    name: bytes,
+    mode: int,
+    umask: int,
+    owner: Owner,
+    *,
+    rdev: int = 0,
+    target: bytes = b"",
 ) -> tuple[Node, File | None]:
     """Make anything; `mode` includes the format bits. A regular file is handed over open."""
     if not state.dialect.allows_node(mode, rdev):
@@ -25,16 +34,15 @@ def make_locked(
     _free_name_locked(state, parent, name)
     table = state.nodes.table(parent)
     around = state.nodes.stat(parent)
-    mode, owner = plans.inherit(around, mode, owner)
+    traits = plans.inherit(around, default_acl_locked(state, parent), mode, umask, owner)
     path = state.path_in(parent, name)
     opaque = _s.S_ISDIR(mode) and table.covers(name)
     plan = plans.new(
         path,
-        mode,
-        owner,
+        traits,
         rdev=rdev,
         target=target,
-        natural=owner == state.writable.store.owner and not around.mode & _s.S_ISGID,
+        natural=traits.owner == state.writable.store.owner and not around.mode & _s.S_ISGID,
         over_whiteout=name in table.whiteouts,
         opaque=opaque,
         dialect=state.dialect,
@@ -44,18 +52,23 @@ def make_locked(
     file = state.publish_locked(plan, keep=upper(path))
     node = state.nodes.created(upper(path))
     node.marks = Marks(opaque=opaque)
+    if node.table is not None:
+        node.table.default_acl = traits.default
     state.nodes.add(parent, name, node)
     parent.stat = None
     return node, file
 
 
-def make_unnamed_locked(state: State, parent: Node, mode: int, owner: Owner) -> tuple[Node, File | None]:
+def make_unnamed_locked(
+    state: State, parent: Node, mode: int, umask: int, owner: Owner
+) -> tuple[Node, File | None]:
     """Make a regular file that the work tree keeps until it gets a name, and hand it over open."""
     if not parent.is_dir:
         raise error(errno.ENOTDIR)
-    mode, owner = plans.inherit(state.nodes.stat(parent), _s.S_IFREG | mode, owner)
+    default = default_acl_locked(state, parent)
+    traits = plans.inherit(state.nodes.stat(parent), default, _s.S_IFREG | mode, umask, owner)
     at = state.temp()
-    file = state.publish_locked(plans.unnamed(at, mode, owner), keep=at)
+    file = state.publish_locked(plans.unnamed(at, traits), keep=at)
     node = state.nodes.created(at)
     node.aside, node.extra_links = at, -1
     return node, file

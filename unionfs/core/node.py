@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from unionfs.core.acl import Acl
 from unionfs.core.dialect import NO_MARKS, Marks
 from unionfs.core.places import Place
 from unionfs.core.steps import At
@@ -57,15 +58,17 @@ class Table:
     """What a directory holds, and what its upper layer hides of the lowers.
 
     `hidden` are names that the lowers show but the union does not show from there;
-    `whiteouts` are the names that the upper layer has a whiteout for.
+    `whiteouts` are the names that the upper layer has a whiteout for. `default_acl` is
+    what new files inherit (None: not looked at yet).
     """
 
-    __slots__ = ("_next_cookie", "_order", "entries", "hidden", "whiteouts")
+    __slots__ = ("_next_cookie", "_order", "default_acl", "entries", "hidden", "whiteouts")
 
     def __init__(self) -> None:
         self.entries: dict[bytes, Entry] = {}
         self.hidden: set[bytes] = set()
         self.whiteouts: set[bytes] = set()
+        self.default_acl: Acl | None = None
         self._next_cookie = FIRST_COOKIE
         self._order: list[Entry] | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from unionfs.types import RenameFlags, XattrFlags
+from unionfs.types import FlagsForm, RenameFlags, XattrFlags
 
 
 class Tree(Enum):
@@ -104,6 +104,14 @@ class RemoveXattr(NamedTuple):
     name: bytes
 
 
+class SetFlags(NamedTuple):
+    """The flags of chattr(1)."""
+
+    at: At
+    form: FlagsForm
+    value: bytes
+
+
 class Move(NamedTuple):
     """rename(2), the step that publishes. EXCHANGE and WHITEOUT as in renameat2(2)."""
 
@@ -143,6 +151,7 @@ Step = (
     | SetSize
     | SetXattr
     | RemoveXattr
+    | SetFlags
     | Move
     | Remove
     | RemoveDir

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from unionfs.types import Access, File, Kind, RenameFlags, Stat, StatFs, XattrFlags
+from unionfs.types import Access, File, FlagsForm, Kind, RenameFlags, Stat, StatFs, XattrFlags
 
 
 class Store(Protocol):
@@ -77,6 +77,23 @@ def stat_in(store: Store | StatsTogether, path: bytes) -> Callable[[bytes], Stat
         return store.stat_in(path)
     prefix = path + b"/" if path else b""
     return lambda name: store.stat(prefix + name)
+
+
+class TellsBirth(Protocol):
+    """What a store offers that may know when its files were made."""
+
+    def birth_ns(self, path: bytes) -> int | None:
+        """When what is at `path` was made, in nanoseconds since the epoch; None where nothing tells."""
+
+
+class HasFlags(Protocol):
+    """What a store offers whose regular files and directories may have the flags of chattr(1).
+
+    ENOTTY or EOPNOTSUPP where their file system does not know these flags.
+    """
+
+    def flags(self, path: bytes, form: FlagsForm) -> bytes: ...
+    def set_flags(self, path: bytes, form: FlagsForm, value: bytes) -> None: ...
 
 
 class WritableStore(Store, Protocol):

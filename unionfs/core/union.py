@@ -11,7 +11,19 @@ import errno
 import stat as _s
 from collections.abc import Callable, Iterator, Sequence
 
-from unionfs.core import attrs, completion, copyup, create, diff, files, plain, recovery, remove, rename
+from unionfs.core import (
+    attrs,
+    completion,
+    copyup,
+    create,
+    diff,
+    fileflags,
+    files,
+    plain,
+    recovery,
+    remove,
+    rename,
+)
 from unionfs.core.attrs import Changes
 from unionfs.core.beneath import Beneath, Changed, Names, Watch
 from unionfs.core.handle import Handle
@@ -21,8 +33,19 @@ from unionfs.core.pending import Background, in_thread
 from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
+from unionfs.core.store import Store, TellsBirth
 from unionfs.errors import error
-from unionfs.types import Access, CopyUp, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
+from unionfs.types import (
+    Access,
+    CopyUp,
+    FlagsForm,
+    Kind,
+    Owner,
+    RenameFlags,
+    Stat,
+    StatFs,
+    XattrFlags,
+)
 
 _ROOT = Owner(0, 0)
 
@@ -173,6 +196,25 @@ class Union:
         self._need_upper()
         attrs.remove_xattr(self._state, node, name)
 
+    def birth_ns(self, node: Node) -> int | None:
+        """When the file that has the node's attributes was made: a copy when it was copied up.
+
+        Nanoseconds since the epoch; None where nothing tells.
+        """
+        with self._lock:
+            store: Store | TellsBirth
+            store, path, _dialect = self._nodes.store_of(node)
+            return store.birth_ns(path) if hasattr(store, "birth_ns") else None
+
+    def flags(self, node: Node, form: FlagsForm) -> bytes:
+        """The flags of chattr(1), for regular files and directories; ENOTTY where there are none."""
+        return fileflags.get_flags(self._state, node, form)
+
+    def set_flags(self, node: Node, form: FlagsForm, value: bytes) -> None:
+        """Set the flags of chattr(1). EOPNOTSUPP for those that a union does not keep, see `fileflags`."""
+        self._need_upper()
+        fileflags.set_flags(self._state, node, form, value)
+
     def statfs(self) -> StatFs:
         """The file system that writes go to; without an upper layer, the top-most lower's."""
         return (self.upper.store if self.upper else self.lowers[0].store).statfs()
@@ -185,31 +227,37 @@ class Union:
             self._need_upper()
         return files.open_node(self._state, node, access)
 
-    def create(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
+    def create(
+        self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0
+    ) -> tuple[Node, Handle]:
         """Make a regular file and open it for reading and writing. EEXIST, also for what is no file."""
         with self._lock:
-            node, file = create.make_locked(self._state, parent, name, _s.S_IFREG | _s.S_IMODE(mode), owner)
+            mode = _s.S_IFREG | _s.S_IMODE(mode)
+            node, file = create.make_locked(self._state, parent, name, mode, umask, owner)
             return node, files.open_made_locked(self._state, node, file)
 
-    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT) -> tuple[Node, Handle]:
+    def tmpfile(self, parent: Node, mode: int, owner: Owner = _ROOT, umask: int = 0) -> tuple[Node, Handle]:
         """Make a regular file without a name and open it (open(2), O_TMPFILE); `link` can give it one."""
         self._need_upper()
         with self._lock:
-            node, file = create.make_unnamed_locked(self._state, parent, _s.S_IMODE(mode), owner)
+            node, file = create.make_unnamed_locked(self._state, parent, _s.S_IMODE(mode), umask, owner)
             return node, files.open_unnamed_locked(self._state, node, file)
 
-    # Making and removing
+    # Making and removing. A default ACL of the directory takes the place of the umask (acl(5)).
 
-    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT) -> Node:
+    def mkdir(self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0) -> Node:
         """Make a directory. EEXIST."""
         with self._lock:
-            return create.make_locked(self._state, parent, name, _s.S_IFDIR | _s.S_IMODE(mode), owner)[0]
+            mode = _s.S_IFDIR | _s.S_IMODE(mode)
+            return create.make_locked(self._state, parent, name, mode, umask, owner)[0]
 
-    def mknod(self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT) -> Node:
+    def mknod(
+        self, parent: Node, name: bytes, mode: int, rdev: int = 0, owner: Owner = _ROOT, umask: int = 0
+    ) -> Node:
         """Make a regular file, device, fifo or socket. EEXIST; EPERM for a device that is a mark."""
         with self._lock:
             mode = create.mode_of_node(mode)
-            node, file = create.make_locked(self._state, parent, name, mode, owner, rdev=rdev)
+            node, file = create.make_locked(self._state, parent, name, mode, umask, owner, rdev=rdev)
             if file is not None:
                 file.close()
             return node
@@ -218,7 +266,7 @@ class Union:
         """Make a symbolic link. EEXIST."""
         with self._lock:
             mode = _s.S_IFLNK | 0o777
-            return create.make_locked(self._state, parent, name, mode, owner, target=target)[0]
+            return create.make_locked(self._state, parent, name, mode, 0, owner, target=target)[0]
 
     def link(self, node: Node, parent: Node, name: bytes) -> None:
         """One more name for a file; no data is copied. EEXIST, EPERM for a directory."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 from itertools import count
 
+from unionfs.core import acl
 from unionfs.core.apply import discard
 from unionfs.core.steps import At, work
 from unionfs.core.store import WritableStore
@@ -71,9 +72,19 @@ def _prepare(store: WritableStore) -> None:
         except OSError as failure:
             if failure.errno != errno.EEXIST:
                 raise
+    _drop_default_acl(store)
     for name, _kind in _scan(store, WORK):
         if name != INCOMPATIBLE:
             discard(store, WORK + b"/" + name)
+
+
+def _drop_default_acl(store: WritableStore) -> None:
+    """What is built inherits from where it will be shown, not from what is above the work directory."""
+    try:
+        store.removexattr(WORK, acl.DEFAULT)
+    except OSError as failure:
+        if failure.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+            raise
 
 
 def _scan(store: WritableStore, name: bytes) -> list[tuple[bytes, Kind]]:

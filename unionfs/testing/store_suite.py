@@ -17,11 +17,20 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from unionfs.core import acl
+from unionfs.core.acl import Entry, Tag
 from unionfs.core.store import WritableStore
 from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, Kind, RenameFlags, XattrFlags, kind_of
 
 READ_WRITE = Access.READ | Access.WRITE
 SECOND = 10**9
+_ACL = (
+    Entry(Tag.USER_OBJ, 7),
+    Entry(Tag.USER, 6, 1),
+    Entry(Tag.GROUP_OBJ, 5),
+    Entry(Tag.MASK, 6),
+    Entry(Tag.OTHER, 0),
+)
 
 
 @contextmanager
@@ -306,6 +315,49 @@ class StoreSuite:
                 self.store.setxattr(name, b"trusted.a", b"t")
                 assert self.store.getxattr(name, b"trusted.a") == b"t"
         assert b"trusted.a" not in self.store.listxattr(b"file")
+
+    # ACLs: on a file system that has them.
+
+    def test_a_mode_follows_its_acl_and_the_acl_its_mode(self) -> None:
+        self.write(b"file")
+        self.store.setxattr(b"file", acl.ACCESS, acl.serialise(_ACL), XattrFlags.REPLACE)
+        assert self.store.stat(b"file").mode == stat.S_IFREG | 0o760
+        assert acl.ACCESS in self.store.listxattr(b"file")
+        self.store.chmod(b"file", 0o604)
+        assert self.store.getxattr(b"file", acl.ACCESS) == acl.serialise(acl.with_mode(_ACL, 0o604))
+        for _ in range(2):
+            self.store.removexattr(b"file", acl.ACCESS)
+        assert self.store.stat(b"file").mode == stat.S_IFREG | 0o604
+
+    def test_an_acl_that_says_no_more_than_a_mode_is_the_mode(self) -> None:
+        self.write(b"file")
+        minimal = (_ACL[0], _ACL[2], _ACL[4])
+        self.store.setxattr(b"file", acl.ACCESS, acl.serialise(minimal))
+        assert self.store.stat(b"file").mode == stat.S_IFREG | 0o750
+        with raises(errno.ENODATA):
+            self.store.getxattr(b"file", acl.ACCESS)
+
+    def test_only_directories_have_default_acls(self) -> None:
+        self.write(b"file")
+        self.store.mkdir(b"dir", 0o755)
+        self.store.setxattr(b"dir", acl.DEFAULT, acl.serialise(_ACL))
+        assert self.store.getxattr(b"dir", acl.DEFAULT) == acl.serialise(_ACL)
+        assert self.store.stat(b"dir").mode == stat.S_IFDIR | 0o755
+        self.store.setxattr(b"dir", acl.DEFAULT, b"")
+        for name in (b"dir", b"file"):
+            with raises(errno.ENODATA):
+                self.store.getxattr(name, acl.DEFAULT)
+        with raises(errno.EACCES):
+            self.store.setxattr(b"file", acl.DEFAULT, acl.serialise(_ACL))
+        with raises(errno.EINVAL):
+            self.store.setxattr(b"dir", acl.DEFAULT, acl.serialise(_ACL[1:]))
+
+    def test_links_have_no_acls(self) -> None:
+        self.store.symlink(b"link", b"to")
+        with raises(errno.EOPNOTSUPP):
+            self.store.setxattr(b"link", acl.ACCESS, acl.serialise(_ACL))
+        with raises(errno.EOPNOTSUPP):
+            self.store.getxattr(b"link", acl.ACCESS)
 
     # Symbolic and hard links.
 

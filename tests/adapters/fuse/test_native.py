@@ -240,10 +240,3 @@ def test_what_there_is_no_request_for_still_works(mounted: Mounted) -> None:
             capture_output=True,
         )
         assert b"BlockingIOError" in asked.stderr
-
-
-def test_an_old_files_birth_is_asked_for_in_vain(mounted: Mounted) -> None:
-    shown = subprocess.run(
-        ["stat", "-c", "%s %w", mounted({"f": b"x"}) / "f"], capture_output=True, check=True
-    )
-    assert shown.stdout == b"1 -\n"

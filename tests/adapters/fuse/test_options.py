@@ -36,7 +36,8 @@ UNDERSTOOD = [
     (["squash_to_root,squash_to_uid=7"], Options(squash_to_root=True, squash_to_uid=7)),
     (["squash_to_gid=0"], Options(squash_to_gid=0)),
     (["debug"], Options(debug=True)),
-    (["static_nlink,noacl,clone_fd,auto_unmount"], Options()),
+    (["noacl"], Options(noacl=True)),
+    (["static_nlink,clone_fd,auto_unmount"], Options()),
     (["threaded=1,timeout=0.5,fsync=0,fast_ino=1,writeback=0,max_threads=10,max_idle_threads=-1"], Options()),
     (["xattr_permissions=0,noxattrs=0,plugins="], Options()),
     (

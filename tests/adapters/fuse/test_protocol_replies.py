@@ -37,6 +37,30 @@ def test_attributes() -> None:
     assert protocol.attr_out(STAT, LIFETIMES).hex() == "3c00000000000000" + "00" * 8 + ATTR
 
 
+STATX_BEFORE_BIRTH = (
+    "00100000000000000000000003000000e8030000e9030000ed89000011110000000000002222"
+    "00000000000033000000000000000000000000000000fbfffffffffffffff9c99a3b00000000"
+)
+STATX_AFTER_BIRTH = "01f1536500000000080000000000000000f1536500000000070000000000000003010000701101"
+"""`STAT` as the C program has it; what follows is zero."""
+
+
+@pytest.mark.parametrize(
+    ("birth_ns", "mask", "birth"),
+    [
+        (1_600_000_000_000_000_006, "ff0f0000", "00105e5f000000000600000000000000"),
+        (None, "ff070000", "00" * 16),
+    ],
+)
+def test_attributes_with_a_time_of_birth(birth_ns: int | None, mask: str, birth: str) -> None:
+    expected = "3c" + "00" * 31 + mask + STATX_BEFORE_BIRTH + birth + STATX_AFTER_BIRTH
+    assert protocol.statx_out(STAT, birth_ns, LIFETIMES).hex() == expected.ljust(2 * 288, "0")
+
+
+def test_what_an_ioctl_answers() -> None:
+    assert protocol.ioctl_out(b"\x80\0\0\0").hex() == "00" * 16 + "80000000"
+
+
 def test_entries() -> None:
     head = "efcdab000000000000000000000000001e000000000000003c00000000000000" + "00" * 8
     assert protocol.entry_out(0xABCDEF, STAT, LIFETIMES).hex() == head + ATTR

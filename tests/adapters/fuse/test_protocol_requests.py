@@ -55,6 +55,8 @@ SIZES = {
     Opcode.COPY_FILE_RANGE: 56,
     Opcode.SYNCFS: 8,
     Opcode.TMPFILE: 16,
+    Opcode.STATX: 24,
+    Opcode.IOCTL: 32,
     Opcode.COPY_FILE_RANGE_64: 56,
 }
 """The fixed part of each request's arguments, in bytes."""
@@ -97,7 +99,7 @@ def test_no_argument_may_be_cut_short(opcode: Opcode) -> None:
 
 def test_the_table_of_sizes_is_complete() -> None:
     # The others are refused whatever they say, and NOTIFY_REPLY answers what is never asked.
-    unread = {"IOCTL", "POLL", "BMAP", "GETLK", "SETLK", "SETLKW", "STATX", "NOTIFY_REPLY"}
+    unread = {"POLL", "BMAP", "GETLK", "SETLK", "SETLKW", "NOTIFY_REPLY"}
     assert {opcode.name for opcode in Opcode} - {opcode.name for opcode in SIZES} == unread
 
 
@@ -250,6 +252,12 @@ def test_what_linux_6_18_was_seen_to_send(name: str) -> None:
             "070000001f00000000000200fbffff03",
             (7, 31, 131072, 0x3FFFFFB),
             id="INIT of Linux 5.4",
+        ),
+        pytest.param(
+            "4c000000270000000800000000000000050000000000000000000000000000000000000000000000"
+            "070000000000000000000000026608403412000000000000040000000000000080000000",
+            (0x40086602, b"\x80\0\0\0"),
+            id="IOCTL, FS_IOC_SETFLAGS",
         ),
         pytest.param(
             "40000000190000000800000000000000050000000000000000000000000000000000000000000000"

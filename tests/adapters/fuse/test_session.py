@@ -80,20 +80,50 @@ def test_ready_is_said_once_the_kernel_has_been_answered() -> None:
     assert said == [1]
 
 
+def test_the_umask_is_applied_by_us(kernel: Kernel) -> None:
+    made = kernel.ask(Opcode.MKDIR, struct.pack("=II", 0o777, 0o027) + b"made\0")
+    (mode,) = struct.unpack_from("=I", made.body, 40 + 60)
+    assert mode == stat.S_IFDIR | 0o750
+
+
 # Refusals
 
 
 @pytest.mark.parametrize(
     "opcode",
-    [Opcode.POLL, Opcode.BMAP, Opcode.STATX, Opcode.GETLK, Opcode.OPENDIR, Opcode.NOTIFY_REPLY + 1000, 4095],
+    [Opcode.POLL, Opcode.BMAP, Opcode.GETLK, Opcode.OPENDIR, Opcode.NOTIFY_REPLY + 1000, 4095],
 )
 def test_what_is_not_known_is_enosys(kernel: Kernel, opcode: int) -> None:
     assert kernel.ask(opcode, bytes(64)).error == errno.ENOSYS
 
 
-def test_an_interrupt_is_not_possible_and_an_ioctl_means_nothing(kernel: Kernel) -> None:
+GETFLAGS, SETFLAGS = 0x80086601, 0x40086602
+
+
+def test_an_interrupt_is_not_possible_and_most_ioctls_mean_nothing(kernel: Kernel) -> None:
     assert kernel.ask(Opcode.INTERRUPT, struct.pack("=Q", 4)).error == errno.ENOSYS
     assert kernel.ask(Opcode.IOCTL, bytes(32)).error == errno.ENOTTY
+
+
+@pytest.mark.parametrize("command", [GETFLAGS, SETFLAGS])
+def test_what_is_in_memory_has_no_flags(kernel: Kernel, command: int) -> None:
+    body = struct.pack("=QIIQII", 0, 0, command, 0, 4, 4) + bytes(4)
+    assert kernel.ask(Opcode.IOCTL, body, nodeid=kernel.lookup(b"file")).error == errno.ENOTTY
+
+
+def test_what_is_in_memory_has_no_time_of_birth(kernel: Kernel) -> None:
+    answer = kernel.ask(Opcode.STATX, bytes(24), nodeid=kernel.lookup(b"file"))
+    (mask,) = struct.unpack_from("=I", answer.body, 32)
+    assert mask == 0x7FF
+    (size,) = struct.unpack_from("=Q", answer.body, 32 + 40)
+    assert size == len(b"some content of a lower file")
+
+
+def test_acls_can_be_refused() -> None:
+    wire = Kernel(writable())
+    wire.session = session.Session(wire, wire.dispatcher, unwanted=InitFlags.POSIX_ACL)
+    with wire:
+        assert InitFlags.POSIX_ACL not in settled(wire)[2]
 
 
 def test_malformed_requests_are_refused_where_somebody_waits(kernel: Kernel) -> None:
@@ -109,6 +139,8 @@ def test_malformed_requests_are_refused_where_somebody_waits(kernel: Kernel) -> 
 BY_NODE = {
     Opcode.LOOKUP: b"a\0",
     Opcode.GETATTR: bytes(16),
+    Opcode.STATX: bytes(24),
+    Opcode.IOCTL: bytes(32),
     Opcode.SETATTR: bytes(88),
     Opcode.READLINK: b"",
     Opcode.SYMLINK: b"a\0b\0",

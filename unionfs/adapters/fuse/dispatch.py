@@ -28,7 +28,7 @@ from unionfs.core.node import Node
 from unionfs.core.readdir import DirEntry
 from unionfs.core.union import Union
 from unionfs.errors import error
-from unionfs.types import Kind, Owner, RenameFlags, XattrFlags
+from unionfs.types import FlagsForm, Kind, Owner, RenameFlags, XattrFlags
 
 DAY = 86_400
 FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
@@ -140,12 +140,13 @@ class Dispatcher:
 
     def _mkdir(self, request: Request, mode: int, umask: int, name: bytes) -> bytes:
         parent = self._ids[request.nodeid]
-        return self._entry(self._union.mkdir(parent, _checked(name), _s.S_IMODE(mode), _owner(request)))
+        node = self._union.mkdir(parent, _checked(name), _s.S_IMODE(mode), _owner(request), umask)
+        return self._entry(node)
 
     def _mknod(self, request: Request, mode: int, rdev: int, umask: int, name: bytes) -> bytes:
         parent = self._ids[request.nodeid]
         device = protocol.decode_device(rdev)
-        node = self._union.mknod(parent, _checked(name), mode & _MODE, device, _owner(request))
+        node = self._union.mknod(parent, _checked(name), mode & _MODE, device, _owner(request), umask)
         return self._entry(node)
 
     def _symlink(self, request: Request, name: bytes, target: bytes) -> bytes:
@@ -177,6 +178,10 @@ class Dispatcher:
 
     def _getattr(self, request: Request, flags: int, fh: int) -> bytes:
         return protocol.attr_out(self._union.getattr(self._ids[request.nodeid]), self._lifetimes)
+
+    def _statx(self, request: Request) -> bytes:
+        node = self._ids[request.nodeid]
+        return protocol.statx_out(self._union.getattr(node), self._union.birth_ns(node), self._lifetimes)
 
     def _setattr(self, request: Request, wanted: protocol.SetAttr) -> bytes:
         node = self._ids[request.nodeid]
@@ -218,7 +223,10 @@ class Dispatcher:
     def _setxattr(self, request: Request, name: bytes, value: bytes, flags: int, ext_flags: int) -> bytes:
         if flags & ~_XATTR_FLAGS:
             raise error(errno.EINVAL)
-        self._union.setxattr(self._ids[request.nodeid], name, value, XattrFlags(flags))
+        node = self._ids[request.nodeid]
+        self._union.setxattr(node, name, value, XattrFlags(flags))
+        if ext_flags & protocol.SETXATTR_ACL_KILL_SGID:
+            self._set_mode(node, self._union.getattr(node).mode & ~_s.S_ISGID)
         return b""
 
     def _removexattr(self, request: Request, name: bytes) -> bytes:
@@ -246,7 +254,7 @@ class Dispatcher:
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
     ) -> bytes:
         node, handle = self._union.create(
-            self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request)
+            self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request), umask
         )
         return self._made(node, handle, flags)
 
@@ -254,7 +262,7 @@ class Dispatcher:
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
     ) -> bytes:
         parent = self._ids[request.nodeid]
-        node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request))
+        node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request), umask)
         return self._made(node, handle, flags)
 
     def _read(self, request: Request, fh: int, offset: int, size: int) -> bytes:
@@ -284,12 +292,15 @@ class Dispatcher:
             kept &= ~_s.S_ISGID
         if kept == mode:
             return False
-        self._union.setattr(node, Changes(mode=_s.S_IMODE(kept)))
+        self._set_mode(node, kept)
         return True
 
     def _flush(self, request: Request, fh: int) -> bytes:
         self._files[fh].flush()
         return b""
+
+    def _set_mode(self, node: Node, mode: int) -> None:
+        self._union.setattr(node, Changes(mode=_s.S_IMODE(mode)))
 
     def _release(self, request: Request, fh: int) -> bytes:
         self._files.release(fh)
@@ -325,7 +336,13 @@ class Dispatcher:
     ) -> int:
         return self._files[target].copy_from(self._files[fh], source_offset, offset, length)
 
-    def _ioctl(self, request: Request) -> bytes:
+    def _ioctl(self, request: Request, command: int, given: bytes) -> bytes:
+        node = self._ids[request.nodeid]
+        if command in _GET_FLAGS:
+            return protocol.ioctl_out(self._union.flags(node, _GET_FLAGS[command]))
+        if command in _SET_FLAGS:
+            self._union.set_flags(node, _SET_FLAGS[command], given)
+            return protocol.ioctl_out(b"")
         raise error(errno.ENOTTY)
 
     # Directories
@@ -400,6 +417,10 @@ _MODE = 0o177777
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 
+_GET_FLAGS = {0x80086601: FlagsForm.IFLAGS, 0x801C581F: FlagsForm.FSXATTR}
+"""FS_IOC_GETFLAGS and FS_IOC_FSGETXATTR (linux, include/uapi/linux/fs.h)."""
+_SET_FLAGS = {0x40086602: FlagsForm.IFLAGS, 0x401C5820: FlagsForm.FSXATTR}
+
 _BLOCKING = frozenset(
     {
         Opcode.FSYNC,
@@ -411,7 +432,7 @@ _BLOCKING = frozenset(
     }
 )
 
-_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR})
+_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR, Opcode.IOCTL})
 """What copies data up where the dialect cannot say that only the metadata is there."""
 
 _FILLING = frozenset({Opcode.SETATTR, Opcode.SETXATTR})
@@ -423,6 +444,7 @@ WAITING = frozenset(
         Opcode.SETATTR,
         Opcode.SETXATTR,
         Opcode.REMOVEXATTR,
+        Opcode.IOCTL,
         Opcode.LINK,
         Opcode.UNLINK,
         Opcode.RENAME,
@@ -438,6 +460,7 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.FORGET: Dispatcher._forget,
     Opcode.BATCH_FORGET: Dispatcher._batch_forget,
     Opcode.GETATTR: Dispatcher._getattr,
+    Opcode.STATX: Dispatcher._statx,
     Opcode.SETATTR: Dispatcher._setattr,
     Opcode.READLINK: Dispatcher._readlink,
     Opcode.SYMLINK: Dispatcher._symlink,

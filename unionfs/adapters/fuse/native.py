@@ -13,7 +13,9 @@ from unionfs.adapters.fuse.beneath import watched
 from unionfs.adapters.fuse.device import PATH, Device, mount
 from unionfs.adapters.fuse.dispatch import Dispatcher
 from unionfs.adapters.fuse.memory import collect_seldom
+from unionfs.adapters.fuse.protocol import InitFlags
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
+from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.options import Options
 from unionfs.adapters.stack import watchable
 from unionfs.core.union import Union
@@ -47,9 +49,12 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
     _unmount_on_signals(mountpoint)
     collect_seldom()
     dispatcher = Dispatcher(union)
+    # The ids in ACLs are those on disk: where callers see others, the kernel would check the wrong ones.
+    ignores_acls = options.noacl or isinstance(union, MappedUnion)
+    unwanted = InitFlags.POSIX_ACL if ignores_acls else InitFlags(0)
     try:
         with watched(union, watchable(union, options), dispatcher.tell):
-            Session(device, dispatcher, ready).serve()
+            Session(device, dispatcher, ready, unwanted=unwanted).serve()
     finally:
         device.close()
 

@@ -11,6 +11,7 @@ beyond comes out negative, and is refused by whoever takes it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum, IntFlag
 from struct import Struct
@@ -86,6 +87,7 @@ class InitFlags(IntFlag):
     ATOMIC_O_TRUNC = 1 << 3
     EXPORT_SUPPORT = 1 << 4
     BIG_WRITES = 1 << 5
+    DONT_MASK = 1 << 6
     DO_READDIRPLUS = 1 << 13
     READDIRPLUS_AUTO = 1 << 14
     ASYNC_DIO = 1 << 15
@@ -129,6 +131,7 @@ class SetattrValid(IntFlag):
 WRITE_KILL_SUIDGID = 1 << 2
 OPEN_KILL_SUIDGID = 1 << 0
 FSYNC_FDATASYNC = 1 << 0
+SETXATTR_ACL_KILL_SGID = 1 << 0
 
 _WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET)
 
@@ -287,6 +290,14 @@ def _setxattr(body: memoryview) -> tuple[Any, ...]:
     return name, _xattr_value(body, end, size), flags, ext_flags
 
 
+def _ioctl(body: memoryview) -> tuple[Any, ...]:
+    command, size = _IOCTL(body)
+    given = bytes(body[32:])
+    if len(given) != size:
+        raise MalformedError("argument does not fit")
+    return command, given
+
+
 def _short_setxattr(body: memoryview) -> tuple[Any, ...]:
     """SETXATTR without SETXATTR_EXT: as kernels before 5.12 send it."""
     size, flags = _COUNT(body)
@@ -311,6 +322,7 @@ def _xattr_value(body: memoryview, start: int, size: int) -> bytes:
 _WRITE = _fixed("=QqII16x")
 _COUNT = _fixed("=II")
 _SETXATTR_EXT = _fixed("=IIII")
+_IOCTL = _fixed("=12xI8xI4x")
 
 _NEWEST: Layouts = {
     Opcode.LOOKUP: _named("="),
@@ -345,6 +357,7 @@ _NEWEST: Layouts = {
     Opcode.CREATE: _named("=IIII"),
     Opcode.INTERRUPT: _fixed("=Q"),
     Opcode.DESTROY: _nothing,
+    Opcode.IOCTL: _ioctl,
     Opcode.BATCH_FORGET: _batch_forget,
     Opcode.FALLOCATE: _fixed("=QqqI4x"),
     Opcode.READDIRPLUS: _fixed("=QQI20x"),
@@ -354,6 +367,7 @@ _NEWEST: Layouts = {
     Opcode.COPY_FILE_RANGE_64: _fixed("=QqQQqQQ"),
     Opcode.SYNCFS: _fixed("=8x"),
     Opcode.TMPFILE: _named("=IIII"),
+    Opcode.STATX: _fixed("=24x"),
 }
 _BEFORE_SETXATTR_EXT: Layouts = {**_NEWEST, Opcode.SETXATTR: _short_setxattr}
 
@@ -363,7 +377,9 @@ _OUT_HEADER = Struct("=IiQ")
 _ENTRY = Struct("=QQQQII")
 _ATTR_OUT = Struct("=QII")
 _ATTR = Struct("=QQQqqqIIIIIIIIII")
+_STATX = Struct("=QI20xIIQIIIH2xQQQQ" + "qI4x" * 4 + "IIII112x")
 _OPEN = Struct("=QIi")
+_IOCTL_OUT = Struct("=iIII")
 _WRITTEN = Struct("=I4x")
 _XATTR_SIZE = Struct("=I4x")
 _LSEEK = Struct("=Q")
@@ -449,6 +465,36 @@ def attr_out(stat: Stat, lifetimes: Lifetimes) -> bytes:
     return _ATTR_OUT.pack(lifetimes.attr, 0, 0) + attr(stat)
 
 
+_STATX_BASIC = 0x7FF
+_STATX_BTIME = 0x800
+
+
+def statx_out(stat: Stat, birth_ns: int | None, lifetimes: Lifetimes) -> bytes:
+    """The attributes with the time of birth, where that is known."""
+    mode, ino, _, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime = stat
+    times = (atime, birth_ns or 0, ctime, mtime)
+    return _STATX.pack(
+        lifetimes.attr,
+        0,
+        _STATX_BASIC if birth_ns is None else _STATX_BASIC | _STATX_BTIME,
+        _BLOCK_SIZE,
+        0,
+        nlink,
+        uid,
+        gid,
+        mode,
+        ino,
+        size,
+        blocks,
+        0,
+        *(part for time in times for part in divmod(time, _SECOND)),
+        os.major(rdev),
+        os.minor(rdev),
+        0,
+        0,
+    )
+
+
 def entry_out(nodeid: int, stat: Stat, lifetimes: Lifetimes) -> bytes:
     return _ENTRY.pack(nodeid, 0, lifetimes.entry, lifetimes.attr, 0, 0) + attr(stat)
 
@@ -472,6 +518,10 @@ def written(size: int) -> bytes:
 
 def xattr_size(size: int) -> bytes:
     return _XATTR_SIZE.pack(size)
+
+
+def ioctl_out(answer: bytes) -> bytes:
+    return _IOCTL_OUT.pack(0, 0, 0, 0) + answer
 
 
 def lseek_out(offset: int) -> bytes:

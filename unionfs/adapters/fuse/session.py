@@ -27,9 +27,11 @@ _WANTED = (
     InitFlags.ASYNC_READ
     | InitFlags.ATOMIC_O_TRUNC
     | InitFlags.BIG_WRITES
+    | InitFlags.DONT_MASK
     | InitFlags.DO_READDIRPLUS
     | InitFlags.ASYNC_DIO
     | InitFlags.PARALLEL_DIROPS
+    | InitFlags.POSIX_ACL
     | InitFlags.MAX_PAGES
     | InitFlags.CACHE_SYMLINKS
     | InitFlags.NO_OPEN_SUPPORT
@@ -40,6 +42,8 @@ _WANTED = (
     | InitFlags.INIT_EXT
     | InitFlags.PASSTHROUGH
 )
+
+_NOTHING = InitFlags(0)
 
 _LARGE = 4096
 """From this many bytes on, joining a reply to its header costs more than a vector write."""
@@ -62,15 +66,21 @@ class Session:
     """Serves one mount until it is unmounted."""
 
     def __init__(
-        self, channel: Channel, dispatcher: Dispatcher, ready: Callable[[], None] = lambda: None
+        self,
+        channel: Channel,
+        dispatcher: Dispatcher,
+        ready: Callable[[], None] = lambda: None,
+        *,
+        unwanted: InitFlags = _NOTHING,
     ) -> None:
-        """`ready` is called once the kernel's first request has been answered."""
+        """`ready` is called once the kernel's first request has been answered, which `unwanted` limits."""
         self._channel = channel
         self._dispatcher = dispatcher
         self._ready = ready
         self._workers = ThreadPoolExecutor(WORKERS, "unionfs")
         self._under_way: set[Future[None]] = set()
         self._layouts = protocol.layouts_of(InitFlags(0))
+        self._wanted = _WANTED & ~unwanted
         self.flags = InitFlags(0)
 
     def serve(self) -> None:
@@ -138,7 +148,7 @@ class Session:
         if major != protocol.MAJOR or minor < protocol.OLDEST_MINOR:
             self._channel.send(protocol.reply_error(request.unique, errno.EPROTO))
             return
-        self.flags = InitFlags(offered & _WANTED)
+        self.flags = InitFlags(offered & self._wanted)
         self._layouts = protocol.layouts_of(self.flags)
         body = protocol.init_out(
             min(minor, protocol.MINOR),

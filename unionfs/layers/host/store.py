@@ -18,9 +18,10 @@ from unionfs.layers.host.directories import Directory, directories
 from unionfs.layers.host.file import HostFile, create_file, open_file, open_quietly
 from unionfs.layers.host.handle import find_by_handle, overlay_handle, uuid_of
 from unionfs.layers.paths import check_name, names_path
-from unionfs.types import Access, Kind, RenameFlags, Stat, StatFs, XattrFlags, kind_of
+from unionfs.types import Access, FlagsForm, Kind, RenameFlags, Stat, StatFs, XattrFlags, kind_of
 
 _READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_ANYTHING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _ONLY_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -103,6 +104,16 @@ class HostStore:
 
     def has_xattrs(self) -> bool:
         return True
+
+    @names_path
+    def birth_ns(self, path: bytes) -> int | None:
+        directory, name = self._place(path)
+        return syscalls.birth_ns(directory.fd, name)
+
+    @names_path
+    def flags(self, path: bytes, form: FlagsForm) -> bytes:
+        with self._file_or_directory(*self._place(path)) as fd:
+            return syscalls.flags(fd, form)
 
     @names_path
     def open(self, path: bytes, access: Access = Access.READ) -> HostFile:
@@ -218,6 +229,21 @@ class HostStore:
     def removexattr(self, path: bytes, name: bytes) -> None:
         directory, last = self._place_to_change(path)
         os.removexattr(_proc_path(directory, last), name, follow_symlinks=False)
+
+    @names_path
+    def set_flags(self, path: bytes, form: FlagsForm, value: bytes) -> None:
+        with self._file_or_directory(*self._place_to_change(path)) as fd:
+            syscalls.set_flags(fd, form, value)
+
+    @staticmethod
+    @contextmanager
+    def _file_or_directory(directory: Directory, name: bytes) -> Iterator[int]:
+        """What takes an ioctl. The caller knows that it is no device or fifo."""
+        fd = open_quietly(directory.fd, name, _READ_ANYTHING)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def sync(self) -> None:
         fd = os.open(".", _READ_DIRECTORY, dir_fd=self._root.fd)

@@ -11,10 +11,11 @@ import fcntl
 import os
 from ctypes import c_char_p, c_int, c_int64, c_long, c_size_t, c_uint, c_ulong, c_void_p
 from functools import cache
+from struct import Struct
 from typing import Any
 
 from unionfs.errors import error
-from unionfs.types import RenameFlags
+from unionfs.types import FlagsForm, RenameFlags
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -165,6 +166,38 @@ def open_by_handle(mount_fd: int, kind: int, fid: bytes) -> int:
     handle = _FileHandle(len(fid), kind)
     handle.bytes[: len(fid)] = fid
     return _call(_open_by_handle_at, mount_fd, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
+
+
+_statx = _declare("statx", c_int, c_int, c_char_p, c_int, c_uint, c_void_p)
+_STATX_BTIME = 0x800
+_STATX_SIZE = 256
+_STATX_HEAD = Struct("=I76xqI")
+"""From ``struct statx``: what is filled in, and the time of birth."""
+_AT_SYMLINK_NOFOLLOW = 0x100
+
+
+def birth_ns(dir_fd: int, name: bytes) -> int | None:
+    """When a file was made, not following a symbolic link (statx(2)); None where nothing tells."""
+    answer = ctypes.create_string_buffer(_STATX_SIZE)
+    _call(_statx, dir_fd, name, _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, answer)
+    mask, seconds, nanoseconds = _STATX_HEAD.unpack_from(answer)
+    return seconds * 10**9 + nanoseconds if mask & _STATX_BTIME else None
+
+
+_GET_FLAGS = {FlagsForm.IFLAGS: 0x80086601, FlagsForm.FSXATTR: 0x801C581F}
+_SET_FLAGS = {FlagsForm.IFLAGS: 0x40086602, FlagsForm.FSXATTR: 0x401C5820}
+
+
+def flags(fd: int, form: FlagsForm) -> bytes:
+    """The flags of chattr(1) (ioctl FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR)."""
+    answer = bytearray(form.value)
+    fcntl.ioctl(fd, _GET_FLAGS[form], answer)
+    return bytes(answer)
+
+
+def set_flags(fd: int, form: FlagsForm, value: bytes) -> None:
+    """ioctl FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR"""
+    fcntl.ioctl(fd, _SET_FLAGS[form], value)
 
 
 _FS_IOC_GETFSUUID = 0x80111500

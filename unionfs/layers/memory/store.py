@@ -193,6 +193,7 @@ class MemoryStore:
         if isinstance(inode, Symlink):
             raise error(errno.EOPNOTSUPP)
         inode.mode = stat.S_IFMT(inode.mode) | stat.S_IMODE(mode)
+        xattrs.follow_mode(inode)
         inode.changed()
 
     @_operation
