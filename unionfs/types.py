@@ -93,6 +93,17 @@ class Access(IntFlag):
     TRUNCATE = 8
 
 
+class CopyUp(Enum):
+    """When the data of a lower file that is written to is copied."""
+
+    AUTO = "auto"
+    """Small files by their first writer, others behind it."""
+    EAGER = "eager"
+    """Before the first write returns."""
+    LAZY = "lazy"
+    """Behind the first writer, whatever the size."""
+
+
 class RenameFlags(IntFlag):
     """The flags of renameat2(2)."""
 
@@ -146,6 +157,9 @@ class File(Protocol):
 
     def copy_from(self, source: File, offset: int, length: int) -> int:
         """Copy at most `length` bytes of `source` to the same place here; the number copied, 0 at the end."""
+
+    def clone_from(self, source: File) -> bool:
+        """Share all data of `source`, and its size (FICLONE); False where they cannot be shared."""
 
     def close(self) -> None: ...
 

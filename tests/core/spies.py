@@ -24,18 +24,22 @@ CHANGING = frozenset(
         "removexattr",
     ]
 )
-CHANGING_DATA = frozenset(["pwrite", "truncate", "fallocate", "copy_from"])
-_PLAIN = frozenset(("name", "owner"))
+CHANGING_DATA = frozenset(["pwrite", "truncate", "fallocate", "copy_from", "clone_from"])
+_PLAIN = frozenset(("name", "owner", "epoch"))
 
 Watch = Callable[[str, tuple[Any, ...]], None]
 
 
 class Spy:
-    """A store that tells `watch` of every call before it happens; so do the files opened in it."""
+    """A store that tells `watch` of every call before it happens; so do the files opened in it.
 
-    def __init__(self, store: Any, watch: Watch) -> None:
+    Without `journal`, what is written to the journal of unfinished files is not told.
+    """
+
+    def __init__(self, store: Any, watch: Watch, *, journal: bool = True) -> None:
         self._store = store
         self._watch = watch
+        self._journal = journal
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
@@ -45,7 +49,8 @@ class Spy:
         def call(*args: Any) -> Any:
             self._watch(name, args)
             found = method(*(arg._store if isinstance(arg, Spy) else arg for arg in args))
-            return SpiedFile(found, self._watch) if name in ("open", "create") else found
+            is_file = name in ("open", "create") and (self._journal or not args[0].startswith(b"pending"))
+            return SpiedFile(found, self._watch) if is_file else found
 
         return call
 
@@ -60,7 +65,7 @@ class SpiedFile:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._watch(name, args)
-            if name != "copy_from":
+            if name not in ("copy_from", "clone_from"):
                 return method(*args, **kwargs)
             source, *rest = args
             return method(source._file if isinstance(source, SpiedFile) else source, *rest)
@@ -76,7 +81,7 @@ class Calls:
         self.data = 0
 
     def spy(self, store: Any) -> Any:
-        return Spy(store, self._watch)
+        return Spy(store, self._watch, journal=False)
 
     @property
     def total(self) -> int:

@@ -20,7 +20,7 @@ from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect
 from unionfs.errors import error
 from unionfs.layers.fill import Symlink as Symlink
 from unionfs.layers.memory import MemoryStore
-from unionfs.types import Access, Kind, RenameFlags, Stat
+from unionfs.types import Access, CopyUp, Kind, RenameFlags, Stat
 
 OVERLAY = OverlayDialect(TRUSTED)
 BY_HAND = OverlayDialect(USER, rename_whiteout=False)
@@ -46,15 +46,22 @@ class Stand:
     dialect: Dialect
     upper: MemoryStore = field(default_factory=lambda: MemoryStore("upper"))
     work: MemoryStore = field(init=False)
+    copy_up: CopyUp = CopyUp.AUTO
 
     def __post_init__(self) -> None:
         self.work = MemoryStore("work", beside=self.upper)
 
     def union(self, wrap: Callable[[WritableStore], WritableStore] = same) -> Union:
-        return Union(self.lowers, UpperLayer(wrap(self.upper), self.dialect, wrap(self.work)))
+        """Nothing happens behind a writer: tests say when files are completed."""
+        upper = UpperLayer(wrap(self.upper), self.dialect, wrap(self.work))
+        return Union(self.lowers, upper, copy_up=self.copy_up, background=None)
 
     def view(self, wrap: Callable[[WritableStore], WritableStore] = same) -> View:
         return View(self.union(wrap))
+
+    def look(self) -> View:
+        """The union as another process sees it that only looks."""
+        return View(Union(self.lowers, UpperLayer(self.upper, self.dialect, self.work), inspect=True))
 
     def litter(self) -> list[bytes]:
         """What the work directory holds beside the index and the whiteout that others are links to."""

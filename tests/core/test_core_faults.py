@@ -168,6 +168,9 @@ LATE_TIMES = {
     "open a copy without data with O_TRUNC": "likewise",
     "lengthen a copy without data": "likewise",
     "write to a copy without data": "likewise",
+    "write to a lower file": "likewise",
+    "write to a linked lower file": "likewise",
+    "lengthen a lower file": "likewise",
     "write to a linked copy": "likewise",
 }
 """Operations in the midst of which the time of the file they change may be the other one, and why."""

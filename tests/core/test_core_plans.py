@@ -33,7 +33,6 @@ from unionfs.core.steps import (
     SetTimes,
     SetXattr,
     Steps,
-    SyncFile,
     upper,
     work,
 )
@@ -120,10 +119,9 @@ def test_copy_is_published_by_one_step_and_linked_before() -> None:
     )
 
 
-def test_data_lasts_before_the_mark_goes() -> None:
+def test_a_redirect_stays_until_nobody_follows_it() -> None:
     old = Marks(origin=Origin(0, 5), metacopy=True, redirect=b"/d/f")
-    assert copyup.complete(NAME, old, OVERLAY, FILE) == Plan(
-        build=(SyncFile(NAME), SetTimes(NAME, 1, 2)),
+    assert copyup.complete(NAME, old, OVERLAY) == Plan(
         commit=(RemoveXattr(NAME, trusted(b"metacopy")),),
         tidy=(RemoveXattr(NAME, trusted(b"redirect")),),
     )

@@ -11,7 +11,7 @@ from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
 from unionfs.core.readdir import Listed
 from unionfs.core.union import Union
-from unionfs.types import Owner, Stat
+from unionfs.types import CopyUp, Owner, Stat
 
 _ROOT = Owner(0, 0)
 
@@ -23,8 +23,15 @@ class MappedUnion(Union):
     that a setgid directory, say, hands on the group that it has there.
     """
 
-    def __init__(self, ownership: Ownership, lowers: Sequence[Layer], upper: UpperLayer | None) -> None:
-        super().__init__(lowers, upper)
+    def __init__(
+        self,
+        ownership: Ownership,
+        lowers: Sequence[Layer],
+        upper: UpperLayer | None,
+        *,
+        copy_up: CopyUp = CopyUp.AUTO,
+    ) -> None:
+        super().__init__(lowers, upper, copy_up=copy_up)
         self._ownership = ownership
 
     def getattr(self, node: Node) -> Stat:

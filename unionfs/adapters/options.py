@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from unionfs.adapters.ownership import Range, parse_ranges
 from unionfs.errors import ConfigError
+from unionfs.types import CopyUp
 
 CACHE_AUTO, CACHE_ALWAYS = "auto", "always"
 CACHES = (CACHE_AUTO, CACHE_ALWAYS)
@@ -38,9 +39,15 @@ class Options(NamedTuple):
     ``mixed`` also says that an upper layer may hold AuFS's marks beside overlayfs's.
     """
     userxattr: bool = False
+    copy_up: str = CopyUp.AUTO.value
+    """When the data of a lower file that is written to is copied; a value of `CopyUp`."""
+    metacopy: bool | None = None
+    """Whether copies without data may be left behind; None: where the kernel can read them."""
+    redirect_dir: bool | None = None
+    """Whether redirected directories may be left behind; None: likewise."""
     allow_other: bool = False
     volatile: bool = False
-    """Nothing is put on stable storage, ever."""
+    """Nothing is put on stable storage, ever; and what a crash leaves is not trusted."""
     noacl: bool = False
     """The kernel checks no POSIX ACLs."""
     debug: bool = False
@@ -84,8 +91,6 @@ _TUNING = {
 _CHOICES = {
     "xino": {"on", "off", "auto"},
     "index": {"on", "off"},
-    "redirect_dir": {"on", "off", "follow"},
-    "metacopy": {"on", "off"},
     "nfs_export": {"off"},
     "verity": {"off"},
     "uuid": {"on", "off", "null", "auto"},
@@ -98,6 +103,10 @@ _CHOICES = {
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
 _FLAGS = {"userxattr", "allow_other", "volatile", "noacl", "debug", "squash_to_root"}
+_SWITCHES: dict[str, dict[str, bool | None]] = {
+    "metacopy": {"on": True, "off": False},
+    "redirect_dir": {"on": True, "follow": None, "off": False},
+}
 _MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
 _SQUASHES = {"squash_to_uid", "squash_to_gid"}
 _NO_ID = 2**32 - 1
@@ -140,6 +149,10 @@ def _take(options: Options, word: str) -> Options:
         return options._replace(cache=_one_of(CACHES, name, value))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
+    if name in _SWITCHES:
+        return _with(options, name, _SWITCHES[name][_one_of(_SWITCHES[name], name, value)])
+    if name == "copy_up":
+        return options._replace(copy_up=_one_of([mode.value for mode in CopyUp], name, value))
     if name == "context":
         return _with(options, name, _not_empty(name, _unescape(value).strip('"')))
     if name in _MAPPINGS:

@@ -19,19 +19,25 @@ from unionfs.adapters.mountinfo import mounts
 from unionfs.adapters.options import CACHE_AUTO, Options
 from unionfs.adapters.ownership import AS_STORED, Ids, Ownership
 from unionfs.core.apply import discard
+from unionfs.core.completion import Progress
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.store import Store
 from unionfs.core.union import Union
 from unionfs.dialects import by_name, detect
 from unionfs.dialects.mixed import MixedDialect
-from unionfs.dialects.overlay import OverlayDialect, Whiteouts
+from unionfs.dialects.overlay import USER, OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
 from unionfs.layers.host import HostStore, VolatileStore
 from unionfs.layers.host.probe import Abilities, probe
+from unionfs.types import CopyUp
 
-_KEPT_IN_WORK = {"work", "index"}
+_KEPT_IN_WORK = {"work", "index", "pending", "pending.next"}
 """What overlayfs, and we, leave behind in a work directory."""
+
+_INCOMPATIBLE = os.path.join("work", "incompat")
+_VOLATILE = os.path.join(_INCOMPATIBLE, "volatile")
+"""In a work directory: where overlayfs, and we, say what must not be trusted after a crash."""
 
 _Identity = tuple[int, int]
 _D = TypeVar("_D", bound=Dialect)
@@ -62,24 +68,55 @@ def absolute(options: Options) -> Options:
 
 
 @contextmanager
-def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = False) -> Iterator[Union]:
+def opened(
+    options: Options,
+    image: Sequence[Layer] = (),
+    *,
+    adopt_root: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Union]:
     """The union that checked `options` describe, locked against others; `ConfigError` where it is in use.
 
     With `adopt_root` an empty upper directory gets the root's attributes from the layers beneath.
+    At the end every file is completed, of which `progress` is told (see `Union.close`), and
+    what the kernel could not read is made plain, unless `options` say otherwise.
     """
     with ExitStack() as held:
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
             held.enter_context(locked("upperdir", options.upper))
             held.enter_context(locked("workdir", options.work))
-            dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
+            _check_trustworthy(options.work)
+            dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work), options)
             work = _writable("workdir", options.work, options)
             upper = UpperLayer(_writable("upperdir", options.upper, options), dialect, work)
             fresh = adopt_root and not os.listdir(options.upper)
-        with closing(_union(options, (*lower_layers(options), *image), upper)) as union:
-            if fresh:
-                union.adopt_root()
-            yield union
+            if options.volatile:
+                held.enter_context(_distrusted(options.work))
+        union = _union(options, (*lower_layers(options), *image), upper)
+        held.callback(lambda: union.close(progress))
+        if fresh:
+            union.adopt_root()
+        yield union
+        if upper is not None:
+            _leave_plain(union, upper.dialect, options)
+
+
+def _leave_plain(union: Union, dialect: Dialect, options: Options) -> None:
+    """With user xattrs the kernel follows neither metacopy nor redirect: it would show empty files."""
+    if isinstance(dialect, MixedDialect):
+        dialect = dialect.overlay
+    if isinstance(dialect, OverlayDialect) and dialect.prefix == USER:
+        union.make_plain(files=options.metacopy is None, directories=options.redirect_dir is None)
+
+
+@contextmanager
+def _distrusted(work: str) -> Iterator[None]:
+    """Have the work directory say, until all went well, that nothing has been synced."""
+    os.makedirs(os.path.join(work, _VOLATILE), 0o700)
+    yield
+    os.rmdir(os.path.join(work, _VOLATILE))
+    os.rmdir(os.path.join(work, _INCOMPATIBLE))
 
 
 @contextmanager
@@ -98,7 +135,10 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
 
 def _union(options: Options, lowers: Sequence[Layer], upper: UpperLayer | None) -> Union:
     ownership = _ownership(options)
-    return Union(lowers, upper) if ownership == AS_STORED else MappedUnion(ownership, lowers, upper)
+    mode = CopyUp(options.copy_up)
+    if ownership == AS_STORED:
+        return Union(lowers, upper, copy_up=mode)
+    return MappedUnion(ownership, lowers, upper, copy_up=mode)
 
 
 def _ownership(options: Options) -> Ownership:
@@ -138,14 +178,19 @@ def _upper_dialect(options: Options, path: str) -> Dialect:
     return by_name(overlay if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
 
 
-def _fitted(dialect: _D, abilities: Abilities) -> _D:
-    """The dialect in the form that can be written here."""
+def _fitted(dialect: _D, abilities: Abilities, options: Options) -> _D:
+    """The dialect in the form that can be written here, and is wanted."""
     if isinstance(dialect, MixedDialect):
-        return dialect._replace(overlay=_fitted(dialect.overlay, abilities))
+        return dialect._replace(overlay=_fitted(dialect.overlay, abilities, options))
     if not isinstance(dialect, OverlayDialect):
         return dialect
     whiteouts = Whiteouts.DEVICE if abilities.whiteout_devices else Whiteouts.XATTR
-    return dialect._replace(whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
+    return dialect._replace(
+        whiteouts=whiteouts,
+        rename_whiteout=abilities.rename_whiteout,
+        metacopy=options.metacopy is not False,
+        redirect=options.redirect_dir is not False,
+    )
 
 
 def _abilities(work: str) -> Abilities:
@@ -201,9 +246,18 @@ def _check_writable(options: Options) -> None:
     strangers = sorted(set(os.listdir(work)) - _KEPT_IN_WORK)
     if strangers:
         raise _refusal("workdir", work, f"not empty, it holds {strangers[0]}")
+    _check_trustworthy(work)
     for name, path in (("upperdir", upper), ("workdir", work)):
         _check_permission(name, path)
         _check_kernel(name, path)
+
+
+def _check_trustworthy(work: str) -> None:
+    """As overlayfs does, leave alone what a volatile mount was making when it, or the machine, went down."""
+    incompatible = os.path.join(work, _INCOMPATIBLE)
+    if os.path.isdir(incompatible) and os.listdir(incompatible):
+        reason = f"used by a volatile mount that was not unmounted: see {incompatible}"
+        raise _refusal("workdir", work, reason)
 
 
 def _check_directory(option: str, path: str) -> None:

@@ -20,7 +20,7 @@ from unionfs import __version__
 from unionfs.errors import UnionError
 
 _COMMANDS = (
-    *("mount", "umount", "diff", "commit", "convert", "upper"),
+    *("mount", "umount", "diff", "commit", "convert", "upper", "fsck"),
     *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
 )
 

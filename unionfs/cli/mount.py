@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.cli import Subparsers, image_options, upper
 from unionfs.errors import ConfigError
+from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
@@ -50,6 +51,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="unpack an image's layers, instead of reading them where they are",
     )
     image_options.add_source(parser)
+    parser.add_argument(
+        "--copy-up",
+        choices=[mode.value for mode in CopyUp],
+        help="when a lower file that is written to is copied: behind its writer (lazy), before the first"
+        " write returns (eager), or by its size (auto, the default); the same as -o copy_up=MODE",
+    )
     parser.add_argument(
         "--transport",
         choices=("auto", "native", "fusepy"),
@@ -102,6 +109,7 @@ def _options(args: argparse.Namespace) -> Options:
     return parsed._replace(
         upper=args.upper or parsed.upper,
         work=args.work or parsed.work,
+        copy_up=args.copy_up or parsed.copy_up,
         cache=args.cache or parsed.cache,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from unionfs.cli import Subparsers
 
@@ -21,5 +22,15 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from unionfs.adapters.fuse import mounting
 
-    mounting.unmount(args.mountpoint, lazy=args.lazy)
+    if not sys.stderr.isatty():
+        mounting.unmount(args.mountpoint, lazy=args.lazy)
+        return 0
+    try:
+        mounting.unmount(args.mountpoint, lazy=args.lazy, progress=_show)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return 0
+
+
+def _show(left: int) -> None:
+    print(f"\r\x1b[Kcopying: {left / (1 << 20):,.0f} MiB left", end="", file=sys.stderr, flush=True)

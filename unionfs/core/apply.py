@@ -29,7 +29,6 @@ from unionfs.core.steps import (
     SetXattr,
     Step,
     Steps,
-    SyncFile,
 )
 from unionfs.core.store import HasFlags, WritableStore
 from unionfs.core.whiteout import WhiteoutDevice
@@ -145,16 +144,10 @@ class Build:
         tree.set_flags(step.at.path, step.form, step.value)
 
     def _set_size(self, step: SetSize) -> None:
-        self._with_file(step.at, lambda file: file.truncate(step.size))
-
-    def _sync_file(self, step: SyncFile) -> None:
-        self._with_file(step.at, lambda file: file.sync())
-
-    def _with_file(self, at: At, act: Callable[[File], None]) -> None:
-        made = self._files.get(at)
-        file = made or self._upper.tree(at).open(at.path, Access.READ | Access.WRITE)
+        made = self._files.get(step.at)
+        file = made or self._upper.tree(step.at).open(step.at.path, Access.READ | Access.WRITE)
         try:
-            act(file)
+            file.truncate(step.size)
         finally:
             if made is None:
                 file.close()
@@ -197,7 +190,6 @@ _RUN: dict[type[Step], Callable[[Build, Any], None]] = {
     RemoveXattr: Build._remove_xattr,
     SetFlags: Build._set_flags,
     SetSize: Build._set_size,
-    SyncFile: Build._sync_file,
     Move: Build._move,
     Remove: Build._remove,
     RemoveDir: Build._remove_dir,

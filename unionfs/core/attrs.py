@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import stat as _s
 
 from unionfs.core import acl
 from unionfs.core.acl import Acl
+from unionfs.core.completion import fill, now_whole_locked
 from unionfs.core.copyup import raise_node
 from unionfs.core.node import Node
 from unionfs.core.plans.attrs import Changes, change
@@ -26,6 +28,9 @@ __all__ = [
 
 _NOTHING = Changes()
 
+_SET_ID = _s.S_ISUID | _s.S_ISGID
+_SECURITY = b"security."
+
 
 def set_attributes(state: State, node: Node, changes: Changes) -> None:
     if changes.size is not None and node.kind is not Kind.FILE:
@@ -33,12 +38,34 @@ def set_attributes(state: State, node: Node, changes: Changes) -> None:
     if changes == _NOTHING:
         return
     raise_node(state, node, changes.size)
+    if changes.size is not None and _resized(state, node, changes.size):
+        changes = changes._replace(size=None)
+    if changes.mode is not None and changes.mode & _SET_ID:
+        fill(state, node)  # copying data afterwards would take these bits away again
     with state.lock:
         plan = change(state.nodes.home(node), state.nodes.stat(node), changes)
         try:
             state.publish_locked(plan)
+            if node.partial is not None and changes.mtime_ns is not None:
+                node.partial.set_time(changes.mtime_ns)
         finally:
             node.stat = None
+
+
+def _resized(state: State, node: Node, size: int) -> bool:
+    """Resize a file whose data is being copied."""
+    with state.lock:
+        partial = node.partial.hold() if node.partial is not None else None
+    if partial is None:
+        return False
+    try:
+        partial.truncate(size)
+        with state.lock:
+            node.stat = None
+            now_whole_locked(state, node)  # if that was all that was missing
+    finally:
+        partial.close()
+    return True
 
 
 def list_xattrs(state: State, node: Node) -> list[bytes]:
@@ -75,6 +102,8 @@ def default_acl_locked(state: State, directory: Node) -> Acl:
 def set_xattr(state: State, node: Node, name: bytes, value: bytes, flags: XattrFlags) -> None:
     _check_presence(state, node, name, flags)
     raise_node(state, node)
+    if name.startswith(_SECURITY):
+        fill(state, node)  # as for set-id bits
     with state.lock:
         at = state.nodes.home(node)
         step = SetXattr(at, state.dialect.stored_xattr(name), value, flags)

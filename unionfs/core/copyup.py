@@ -1,15 +1,17 @@
 """Getting nodes into the upper layer, with no more of their data than the caller's change needs.
 
-Opening, removing, renaming and changing attributes copy no data where the dialect can
-say that only the metadata is there (metacopy). The data follows with the first write.
+Where the dialect can say that only the metadata is there (metacopy), that alone is copied
+here. The data follows with the first write, at once or behind it: see `completion`.
+Otherwise the data is copied first, and then the copy is published.
 """
 
 from __future__ import annotations
 
 import errno
-import sys
 
+from unionfs.core import completion
 from unionfs.core.apply import Build
+from unionfs.core.completion import EVERYTHING
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Marks
 from unionfs.core.node import UPPER, Entry, Node
 from unionfs.core.places import Place
@@ -19,12 +21,9 @@ from unionfs.core.steps import At, Link, Plan, upper
 from unionfs.errors import error
 from unionfs.types import Access, File, Kind, Stat
 
-EVERYTHING = sys.maxsize
-"""As a size: all data of the file."""
-
 
 def raise_node(state: State, node: Node, size: int | None = None) -> None:
-    """Have a node in the upper layer: its metadata, and with `size` as many bytes of its data.
+    """Have a node in the upper layer: its metadata, and of its data `size` bytes there or coming.
 
     The caller does not hold the lock; while data is copied nobody does.
     """
@@ -37,19 +36,36 @@ def raise_node(state: State, node: Node, size: int | None = None) -> None:
             return
         if size is None and not metacopy:
             size = EVERYTHING
-        if node.upper and (size is None or node.data is None):
+        if node.upper and (size is None or node.data is None or node.partial is not None):
             return
-        if node.kind is not Kind.FILE or (size is None and node.names):
-            _raise_metadata_locked(state, node)
-            return
+        made = None
+        if not node.upper and (metacopy or node.kind is not Kind.FILE):
+            made = _raise_metadata_locked(state, node, size)
+            if size is None or node.data is None:
+                if made is not None:
+                    made.close()
+                return
         state.copying.add(node)
     try:
-        copy = _complete if node.upper else _copy
-        copy(state, node, EVERYTHING if size is None else size)
+        if node.upper and size is not None:
+            completion.begin(state, node, made, size)
+        else:
+            _copy(state, node, EVERYTHING if size is None else size)
     finally:
         with state.lock:
             state.copying.discard(node)
             state.copied.notify_all()
+
+
+def copies_at_length(state: State, node: Node) -> bool:
+    """Whether the first write to a node copies so much that it may take a while."""
+    if node.kind is not Kind.FILE or (node.upper and (node.data is None or node.partial is not None)):
+        return False
+    with state.lock:
+        size = state.nodes.stat(node).size
+    if size <= completion.AT_ONCE:
+        return False
+    return not state.writes(Feature.METACOPY) or completion.is_quick(state, size)
 
 
 def raise_dir_locked(state: State, node: Node) -> None:
@@ -85,16 +101,18 @@ def raise_for_move(state: State, node: Node) -> None:
     """Have something in the upper layer in a form that can be renamed there."""
     raise_node(state, node)
     if node.is_dir and node.lowers and not state.writes(Feature.REDIRECT):
-        _raise_tree(state, node)
+        raise_tree(state, node)
 
 
-def _raise_tree(state: State, node: Node) -> None:
-    """Copy up a directory with all it holds, for a dialect that cannot say where the rest of it is."""
+def raise_tree(state: State, node: Node) -> None:
+    """Copy up all that a directory holds, so that nobody has to be told where the rest of it is."""
     with state.lock:
         children = [state.nodes.of(entry) for entry in list(state.nodes.table(node).entries.values())]
     for child in children:
         try:
-            raise_for_move(state, child)
+            raise_node(state, child, EVERYTHING)
+            if child.is_dir and child.lowers:
+                raise_tree(state, child)
         except FileNotFoundError:
             if child.names:
                 raise  # otherwise it was removed meanwhile
@@ -103,7 +121,7 @@ def _raise_tree(state: State, node: Node) -> None:
         for entry in table.entries.values():
             raise_name_locked(state, entry)
             entry.where = (UPPER,)
-        state.mark_locked(node, node.marks._replace(opaque=True))
+        state.mark_locked(node, node.marks._replace(opaque=True, redirect=None))
         table.hidden.clear()
         node.lowers = ()
 
@@ -138,15 +156,20 @@ def count_links_locked(state: State, node: Node, extra: int) -> None:
 # Carrying it out
 
 
-def _raise_metadata_locked(state: State, node: Node) -> None:
-    """Copy up anything without data: a directory, symbolic link or device, or a file as metacopy."""
+def _raise_metadata_locked(state: State, node: Node, size: int | None = None) -> File | None:
+    """Copy up anything without data: a directory, symbolic link or device, or a file as metacopy.
+
+    A file whose data has yet to come is handed over open. One that shall have 0 bytes is whole.
+    """
     source = state.nodes.gather.source(node.lowers[0])
+    if size == 0:
+        source = source._replace(stat=source.stat._replace(size=0))
     data = state.nodes.data_place(node) if node.kind is Kind.FILE and source.stat.size else None
     temp = state.temp()
     marks = _marks_locked(state, node, source.stat, metacopy=data is not None)
     build = state.build()
     build.run(plans.without_data(source, temp, marks, state.dialect))
-    _publish_locked(state, node, build, temp, source.stat, marks, data)
+    return _publish_locked(state, node, build, temp, source.stat, marks, data)
 
 
 def _copy(state: State, node: Node, size: int) -> None:
@@ -167,29 +190,6 @@ def _copy(state: State, node: Node, size: int) -> None:
         marks = _marks_locked(state, node, source.stat, metacopy=False)
         build.run(plans.finish(source, temp, marks, state.dialect))
         _publish_locked(state, node, build, temp, source.stat, marks, None)
-
-
-def _complete(state: State, node: Node, size: int) -> None:
-    """Bring the data, or its first `size` bytes, to a copy that has only its metadata."""
-    with state.lock:
-        place = node.data
-        assert place is not None
-        at = state.nodes.home(node)
-        stat = state.nodes.stat(node)
-        file = state.writable.tree(at).open(at.path, Access.READ | Access.WRITE)
-    try:
-        _copy_data(state, place, file, min(size, stat.size))
-        with state.lock:
-            state.publish_locked(plans.complete(state.nodes.home(node), node.marks, state.dialect, stat))
-            node.marks = node.marks._replace(metacopy=False, redirect=None)
-            node.data, node.stat = None, None
-            _hand_over(node, file)
-    except BaseException:
-        file.close()
-        with state.lock:
-            state.publish_locked(plans.incomplete(at, stat))
-            node.stat = None
-        raise
 
 
 def _copy_data(state: State, place: Place, target: File, size: int) -> None:
@@ -215,8 +215,11 @@ def _marks_locked(state: State, node: Node, stat: Stat, *, metacopy: bool) -> Ma
 
 def _publish_locked(
     state: State, node: Node, build: Build, temp: At, stat: Stat, marks: Marks, data: Place | None
-) -> None:
-    """Show a finished copy under the node's name; or only keep it, if it has lost its names meanwhile."""
+) -> File | None:
+    """Show a finished copy under the node's name; or only keep it, if it has lost its names meanwhile.
+
+    The file is handed over open if its data has yet to come.
+    """
     try:
         file = _show_locked(state, node, build, temp, stat) if node.names else _keep_locked(node, build, temp)
     except BaseException:
@@ -225,8 +228,10 @@ def _publish_locked(
     node.upper, node.marks, node.data, node.stat = True, marks, data, None
     if marks.links is not None:
         count_links_locked(state, node, node.extra_links)
-    if file is not None:
-        _hand_over(node, file)
+    if file is None or data is not None:
+        return file
+    _hand_over(node, file)
+    return None
 
 
 def _keep_locked(node: Node, build: Build, temp: At) -> File | None:
@@ -289,7 +294,7 @@ def _copied_name(state: State, entry: Entry) -> None:
 
 def _hand_over(node: Node, file: File) -> None:
     """Let the open handles of a file go on with its copy, which `file` has open for writing."""
-    if node.files is None or node.data is not None:
+    if node.files is None:
         file.close()
     else:
         node.files.switch(file, writable=True)

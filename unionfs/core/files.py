@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 
 from unionfs.core.attrs import Changes, set_attributes
-from unionfs.core.copyup import EVERYTHING, raise_node
+from unionfs.core.completion import EVERYTHING, finish, is_quick, raise_failure
+from unionfs.core.copyup import copies_at_length, raise_node
+from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node, OpenFiles
 from unionfs.core.remove import forget_aside_locked
@@ -30,7 +32,12 @@ class SharedFile:
         return files.current
 
     def writable(self) -> File:
-        """The file in the upper layer; copies it up the first time."""
+        """The file in the upper layer; copies it up the first time.
+
+        Whatever failed in the background since the last write is told to the next one.
+        """
+        if self._state.pending.failures:
+            raise_failure(self._state, self.node)
         files = self.node.files
         if files is not None and files.writable:
             return self.readable()
@@ -42,6 +49,19 @@ class SharedFile:
                 self.node.stat = None
             return self.readable()
 
+    def waits(self, size: int, offset: int) -> bool:
+        """Whether a write would have to wait: for the file to be copied, or for just these bytes of it."""
+        partial = self.node.partial
+        if partial is not None:
+            return partial.is_busy(offset, size)
+        return copies_at_length(self._state, self.node)
+
+    def is_copied_later(self) -> bool:
+        """Whether the file has data that is, or would be, copied behind a writer."""
+        if not self.node.lacks_data or not self._state.writes(Feature.METACOPY):
+            return False
+        return self.node.partial is not None or not is_quick(self._state, self.stat().size)
+
     def append(self, data: bytes | memoryview) -> int:
         """Write at the end, as one step among all writers."""
         file = self.writable()
@@ -52,6 +72,15 @@ class SharedFile:
 
     def truncate(self, size: int) -> None:
         set_attributes(self._state, self.node, Changes(size=size))
+
+    def sync(self, data_only: bool) -> None:
+        """Finish the file first. That a copy is whole has to last too: fdatasync(2) is not enough."""
+        if self.node.upper:
+            finish(self._state, self.node)
+            self.readable().sync(data_only and self.node.marks.origin is None)
+
+    def flush(self) -> None:
+        raise_failure(self._state, self.node)
 
     def stat(self) -> Stat:
         with self._state.lock:
@@ -74,18 +103,20 @@ def open_node(state: State, node: Node, access: Access) -> Handle:
         raise error(_NOT_OPENED.get(node.kind, errno.ENXIO))
     if access & Access.TRUNCATE:
         set_attributes(state, node, Changes(size=0))
-    if _is_cut_short(state, node):
+    if _has_another_length(state, node):
         raise_node(state, node, EVERYTHING)
     with state.lock:
         return _open_locked(state, node, access)
 
 
-def _is_cut_short(state: State, node: Node) -> bool:
-    """Whether a crash came between cutting a copy without data short and saying that its data is there."""
+def _has_another_length(state: State, node: Node) -> bool:
+    """Whether a crash came between resizing a copy without data and writing down that it was resized."""
+    if state.read_only:
+        return False
     with state.lock:
-        if not node.upper or node.data is None or node.files is not None:
+        if not node.upper or node.data is None or node.files is not None or node.partial is not None:
             return False
-        return state.nodes.stat(node).size < state.nodes.lower_stat(node.data).size
+        return state.nodes.stat(node).size != state.nodes.lower_stat(node.data).size
 
 
 def open_made_locked(state: State, node: Node, file: File | None) -> Handle:
@@ -107,6 +138,8 @@ def open_unnamed_locked(state: State, node: Node, file: File | None) -> Handle:
 def _open_locked(state: State, node: Node, access: Access) -> Handle:
     if node.files is None:
         node.files = OpenFiles()
+    if node.files.current is None and node.partial is not None:
+        node.files.switch(node.partial.hold(), writable=not state.read_only)
     if node.files.current is None:
         node.files.switch(_open_data_locked(state, node, Access.READ), writable=False)
     node.files.count += 1

@@ -92,8 +92,23 @@ class Handle:
     def sync(self, data_only: bool = False) -> None:
         """Return once what was written is on stable storage."""
         self._need(Access.READ | Access.WRITE)
-        if self.node.upper:
-            self._shared.readable().sync(data_only)
+        self._shared.sync(data_only)
+
+    def flush(self) -> None:
+        """Tell a writer what has gone wrong behind him, as close(2) does."""
+        self._need(Access.READ | Access.WRITE)
+        if self._access & Access.WRITE:
+            self._shared.flush()
+
+    @property
+    def may_fail_later(self) -> bool:
+        """Whether a write may return before something goes wrong that `flush` will tell of."""
+        return bool(self._access & Access.WRITE) and self._shared.is_copied_later()
+
+    def write_waits(self, size: int, offset: int) -> bool:
+        """Whether a write would take long at the moment: for data to be copied first."""
+        self._need(Access.WRITE)
+        return self._shared.waits(size, offset)
 
     def fileno(self) -> int | None:
         """A descriptor on this host of the file that is read from at the moment; None where it has none."""

@@ -11,13 +11,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unionfs.core.acl import Acl
 from unionfs.core.dialect import NO_MARKS, Marks
 from unionfs.core.places import Place
 from unionfs.core.steps import At
 from unionfs.types import File, Kind, Stat
+
+if TYPE_CHECKING:
+    from unionfs.core.partial import PartialFile
 
 UPPER = -1
 """Position of the upper layer in a directory's stack; the lowers count from 0."""
@@ -166,7 +169,8 @@ class Node:
     `upper` says that its metadata is in the upper layer. `lowers` is, for a directory,
     the lower part of its stack; for anything else the one lower place it comes from.
     `data` is the lower place a regular file's data is still read from (None: from where
-    its metadata is, or not looked at yet). `below` is, for a directory, its path in the
+    its metadata is, or not looked at yet), and `partial` is there while it is being brought
+    to the upper layer. `below` is, for a directory, its path in the
     union of the lowers alone, which is what a redirect names. `extra_links` is added to
     the store's link count. `aside` is a place in the work tree that keeps the file when
     no name in the upper layer does.
@@ -184,6 +188,7 @@ class Node:
         "lowers",
         "marks",
         "names",
+        "partial",
         "stat",
         "table",
         "upper",
@@ -196,6 +201,7 @@ class Node:
         self.lowers = lowers
         self.names: list[Entry] = []
         self.data: Place | None = None
+        self.partial: PartialFile | None = None
         self.below = b""
         self.marks: Marks = NO_MARKS
         self.extra_links = 0
@@ -207,6 +213,11 @@ class Node:
     @property
     def is_dir(self) -> bool:
         return self.kind is Kind.DIR
+
+    @property
+    def lacks_data(self) -> bool:
+        """Whether there is data of a regular file that the upper layer does not have."""
+        return self.kind is Kind.FILE and (not self.upper or self.data is not None)
 
     def upper_name(self) -> Entry | None:
         """A name of the file that is in the upper layer."""

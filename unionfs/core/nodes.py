@@ -189,6 +189,8 @@ class Nodes:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)
         if node.marks.metacopy and node.data is not None:
             stat = stat._replace(blocks=self.lower_stat(node.data).blocks)
+        if node.partial is not None:
+            stat = stat._replace(mtime_ns=node.partial.mtime_ns)
         if node.files is None or not node.files.writable:
             node.stat = stat
         return stat
@@ -287,6 +289,14 @@ class Nodes:
         for path in self._links.names(place.layer, self.lower_stat(place).ino):
             if self._at(path) is node:
                 yield path
+
+    def names_of_copy(self, path: bytes) -> Iterator[bytes]:
+        """Where the lowers have the file whose copy, without its data, is in the index at `path`."""
+        assert self._upper is not None
+        marks = self._upper.dialect.marks(self._upper.work, path, self._upper.work.stat(path))
+        if marks.metacopy and marks.redirect is not None:
+            place = self.gather.data_beneath(marks, UPPER, (), b"")
+            yield from self._links.names(place.layer, self.lower_stat(place).ino)
 
     def _at(self, path: bytes) -> Node | None:
         node = self.root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from unionfs.core.completion import abandon_locked, is_lost
 from unionfs.core.copyup import count_links_locked, raise_dir_locked
 from unionfs.core.node import Entry, Node
 from unionfs.core.plans import remove as plans
@@ -81,6 +82,8 @@ def lost_name_locked(state: State, entry: Entry, keep: At | None) -> None:
         node.extra_links -= 1
     elif not entry.in_upper:
         count_links_locked(state, node, node.extra_links - 1)
+    if is_lost(state, node):
+        abandon_locked(state, node)
     if node.files is None:
         forget_aside_locked(state, node)
 
@@ -91,6 +94,7 @@ def forget_aside_locked(state: State, node: Node) -> None:
         return
     if state.workdir.is_shared(node.aside) and state.nodes.stat(node).nlink > 0:
         return  # names that nobody has looked at yet may be left
+    abandon_locked(state, node)
     state.workdir.drop(node.aside)
     state.publish_locked(Plan(tidy=(Discard(node.aside),)))
     node.aside, node.stat = None, None

@@ -13,31 +13,47 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from functools import cached_property
 from threading import Condition, RLock
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import Dialect, Feature, Marks, Occupant
+from unionfs.core.journal import Journal
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Entry, Node, join
 from unionfs.core.nodes import Nodes
+from unionfs.core.pending import Background, Pending
 from unionfs.core.steps import At, Plan
 from unionfs.core.whiteout import WhiteoutDevice
 from unionfs.core.workdir import WHITEOUT, WorkDirectory
 from unionfs.errors import error
-from unionfs.types import File
+from unionfs.types import CopyUp, File
 
 
 class State:
-    def __init__(self, lowers: Sequence[Layer], upper: UpperLayer | None, *, inspect: bool) -> None:
+    def __init__(
+        self,
+        lowers: Sequence[Layer],
+        upper: UpperLayer | None,
+        *,
+        inspect: bool,
+        copy_up: CopyUp = CopyUp.AUTO,
+        background: Background | None = None,
+    ) -> None:
         self.lowers = tuple(lowers)
         self.upper = upper
         self.lock = RLock()
         self.copied = Condition(self.lock)
         self.copying: set[Node] = set()
+        self.pending = Pending(self.lock, copy_up, background=background)
         self.read_only = inspect or upper is None
         self._workdir = WorkDirectory(upper.work, inspect=inspect) if upper else None
         self._whiteouts = WhiteoutDevice(upper.work, WHITEOUT) if upper else None
-        self.nodes = Nodes(self.lowers, upper, self._workdir)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything that has been read."""
+        self.nodes = Nodes(self.lowers, self.upper, self._workdir)
 
     @property
     def writable(self) -> UpperLayer:
@@ -45,6 +61,11 @@ class State:
         if self.upper is None or self.read_only:
             raise error(errno.EROFS)
         return self.upper
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Where it is put down what unfinished files need."""
+        return Journal(self.writable.work)
 
     @property
     def dialect(self) -> Dialect:

@@ -112,12 +112,6 @@ class SetFlags(NamedTuple):
     value: bytes
 
 
-class SyncFile(NamedTuple):
-    """Put a file's data on stable storage."""
-
-    at: At
-
-
 class Move(NamedTuple):
     """rename(2), the step that publishes. EXCHANGE and WHITEOUT as in renameat2(2)."""
 
@@ -158,7 +152,6 @@ Step = (
     | SetXattr
     | RemoveXattr
     | SetFlags
-    | SyncFile
     | Move
     | Remove
     | RemoveDir

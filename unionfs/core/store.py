@@ -107,6 +107,10 @@ class WritableStore(Store, Protocol):
     def owner(self) -> tuple[int, int]:
         """The uid and gid that a file made here gets by itself."""
 
+    @property
+    def epoch(self) -> bytes:
+        """At most 40 bytes that change when what was written, but not synced, may have been lost."""
+
     def create(self, path: bytes, mode: int) -> File:
         """A new, empty regular file, open for reading and writing; EEXIST where the name is taken."""
 

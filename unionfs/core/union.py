@@ -11,18 +11,41 @@ import errno
 import stat as _s
 from collections.abc import Callable, Iterator, Sequence
 
-from unionfs.core import attrs, copyup, create, diff, fileflags, files, remove, rename
+from unionfs.core import (
+    attrs,
+    completion,
+    copyup,
+    create,
+    diff,
+    fileflags,
+    files,
+    plain,
+    recovery,
+    remove,
+    rename,
+)
 from unionfs.core.attrs import Changes
 from unionfs.core.beneath import Beneath, Changed, Names, Watch
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
+from unionfs.core.pending import Background, in_thread
 from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
 from unionfs.core.store import Store, TellsBirth
 from unionfs.errors import error
-from unionfs.types import Access, FlagsForm, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
+from unionfs.types import (
+    Access,
+    CopyUp,
+    FlagsForm,
+    Kind,
+    Owner,
+    RenameFlags,
+    Stat,
+    StatFs,
+    XattrFlags,
+)
 
 _ROOT = Owner(0, 0)
 
@@ -40,10 +63,22 @@ class Union:
     """
 
     def __init__(
-        self, lowers: Sequence[Layer], upper: UpperLayer | None = None, *, inspect: bool = False
+        self,
+        lowers: Sequence[Layer],
+        upper: UpperLayer | None = None,
+        *,
+        inspect: bool = False,
+        copy_up: CopyUp = CopyUp.AUTO,
+        background: Background | None = in_thread,
     ) -> None:
-        """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS."""
-        self._state = State(lowers, upper, inspect=inspect)
+        """With `inspect`, look at an upper layer that may be in use elsewhere; every change is EROFS.
+
+        `background` runs what completes files behind their writers; without one they are
+        completed by fsync and by closing the union. Files that an earlier union did not
+        finish, because it was killed, are finished before this returns.
+        """
+        self._state = State(lowers, upper, inspect=inspect, copy_up=copy_up, background=background)
+        self.recovered = recovery.recover(self._state) if upper else ()
         self._nodes = self._state.nodes
         self._lock = self._state.lock
         self._beneath: Beneath | None = None
@@ -269,7 +304,7 @@ class Union:
     def forget(self, node: Node) -> None:
         """Whoever asked for the node needs it no more: free it, if it can be found again as it is."""
         with self._lock:
-            if node not in self._state.copying:
+            if node not in self._state.copying and not self._state.pending.holds(node):
                 self._nodes.forget(node)
 
     # Layers that change
@@ -303,14 +338,47 @@ class Union:
             copyup.adopt_root_locked(self._state)
 
     def sync(self) -> None:
-        """Return once everything written so far is on stable storage."""
+        """Return once everything written so far is on stable storage, and every file whole."""
+        if self.upper and not self._state.read_only:
+            completion.finish_all(self._state)
+            self.upper.store.sync()
+
+    def sync_names(self) -> None:
+        """Return once every name made, changed or removed so far is on stable storage."""
         if self.upper and not self._state.read_only:
             self.upper.store.sync()
 
-    def close(self) -> None:
-        """Make everything last, and close the stores."""
-        self._state.tidy_up()
-        self.sync()
+    def close(self, progress: completion.Progress | None = None) -> None:
+        """Complete every file, make everything last, and close the stores.
+
+        `progress` is told now and then how many bytes are still to be copied. What cannot
+        be completed stays as it is, for the next union over these layers; the first
+        failure is raised at the end.
+        """
+        try:
+            if self.upper and not self._state.read_only:
+                self._finish(self.upper, progress)
+        finally:
+            self._close_stores()
+
+    def make_plain(self, *, files: bool, directories: bool) -> None:
+        """Bring to the upper layer what its marks only refer to, for a reader that does not follow them.
+
+        `files`: the data of files that have only their metadata there. `directories`: all
+        that a renamed directory shows of lower layers.
+        """
+        self._need_upper()
+        plain.make_plain(self._state, files=files, directories=directories)
+
+    def _finish(self, upper: UpperLayer, progress: completion.Progress | None) -> None:
+        try:
+            completion.close(self._state, progress)
+        finally:
+            self._state.tidy_up()
+            self._state.journal.close()
+            upper.store.sync()
+
+    def _close_stores(self) -> None:
         if self.upper:
             self.upper.store.close()
             self.upper.work.close()

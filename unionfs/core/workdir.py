@@ -1,6 +1,7 @@
 """The work directory beside an upper layer, laid out as overlayfs does it.
 
-``work/`` holds what is being built and what is removed but still open; it is emptied
+``pending`` is the journal of unfinished copies (`journal`), which only a union that was not
+closed leaves behind. ``work/`` holds what is being built and what is removed but still open; it is emptied
 when a union opens. ``index/`` holds one link to every upper copy of a lower file that
 has several names, named after the lower file's handle in hexadecimal, so that each
 of those names finds the one copy, also after a remount.
@@ -22,6 +23,9 @@ INDEX = b"index"
 WHITEOUT = WORK + b"/#whiteout"
 """The first name of all whiteouts that are devices."""
 
+INCOMPATIBLE = b"incompat"
+"""In the work tree: what overlayfs says to whoever mounts it next. It is not ours to remove."""
+
 
 class WorkDirectory:
     def __init__(self, store: WritableStore, *, inspect: bool) -> None:
@@ -41,6 +45,10 @@ class WorkDirectory:
 
     def is_indexed(self, handle: bytes) -> bool:
         return handle.hex().encode() in self._indexed
+
+    def indexed(self) -> list[bytes]:
+        """The names in the index."""
+        return sorted(self._indexed)
 
     def has_index(self) -> bool:
         return bool(self._indexed)
@@ -66,7 +74,8 @@ def _prepare(store: WritableStore) -> None:
                 raise
     _drop_default_acl(store)
     for name, _kind in _scan(store, WORK):
-        discard(store, WORK + b"/" + name)
+        if name != INCOMPATIBLE:
+            discard(store, WORK + b"/" + name)
 
 
 def _drop_default_acl(store: WritableStore) -> None:

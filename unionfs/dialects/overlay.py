@@ -78,12 +78,14 @@ class OverlayDialect(NamedTuple):
 
     `prefix` is `TRUSTED` or `USER`. `rename_whiteout` says that the file system of the
     upper layer can do RENAME_WHITEOUT (renameat2(2)), with which a move that leaves a
-    whiteout is one step.
+    whiteout is one step. `metacopy` and `redirect` say that these marks may be written.
     """
 
     prefix: bytes = TRUSTED
     whiteouts: Whiteouts = Whiteouts.DEVICE
     rename_whiteout: bool = True
+    metacopy: bool = True
+    redirect: bool = True
 
     @property
     def name(self) -> str:
@@ -91,7 +93,7 @@ class OverlayDialect(NamedTuple):
 
     @property
     def features(self) -> frozenset[Feature]:
-        return frozenset(Feature)
+        return _FEATURES[self.metacopy, self.redirect]
 
     # Reading
 
@@ -308,6 +310,14 @@ class OverlayDialect(NamedTuple):
             return ()
         return (SetXattr(upper(_parent(whiteout.path)), self.prefix + _OPAQUE, _HOLDS_XATTR_WHITEOUTS),)
 
+
+_FEATURES = {
+    (True, True): frozenset(Feature),
+    (True, False): frozenset(Feature) - {Feature.REDIRECT},
+    (False, True): frozenset(Feature) - {Feature.METACOPY},
+    (False, False): frozenset({Feature.ORIGIN}),
+}
+"""By whether metacopy and redirect may be written."""
 
 _ALL_MARKS = {_OPAQUE, _REDIRECT, _METACOPY, _ORIGIN, _OUR_ORIGIN, _NLINK}
 

@@ -220,3 +220,21 @@ def test_where_mounting_is_refused_one_line_says_why(ours: Mount, monkeypatch: p
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no write access to mountpoint" in done.stderr
     assert os.listdir(ours.lower.parent / "runtime/unionfs") == []
+
+
+def test_a_killed_mount_is_replaced_though_the_kernel_remembers_it(prepared: Mount) -> None:
+    prepared.mount()
+    prepared.merged.lstat()  # the root's attributes are kept by the kernel now
+    prepared.kill()
+    prepared.mount()
+    assert os.listdir(prepared.merged) == []
+
+
+def test_a_mount_of_another_version_is_listed(prepared: Mount) -> None:
+    prepared.mount()
+    (path,) = Path(records.runtime_directory()).glob("*.json")
+    with path.open("r+b") as file:  # the daemon has it locked, and keeps it
+        text = file.read().replace(b'"userxattr"', b'"from_another_version": 1, "userxattr"')
+        file.seek(0)
+        file.write(text)
+    assert [record.mountpoint for record in records.living()] == [str(prepared.merged)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from kernel import Kernel, handle_in, init, nodeid_in, request
-from unions import AUFS, TREE, read_only, writable
+from unions import AUFS, OVERLAY, TREE, read_only, writable
 
 from unionfs.adapters.fuse import protocol, session
 from unionfs.adapters.fuse.protocol import InitFlags, Opcode, SetattrValid
@@ -19,7 +19,7 @@ from unionfs.core.union import Union
 from unionfs.errors import error
 from unionfs.layers.memory import MemoryStore
 from unionfs.layers.memory.file import MemoryFile
-from unionfs.types import Access, Stat
+from unionfs.types import Access, CopyUp, Stat
 
 UNKNOWN = 99_999
 ROOT = 1
@@ -369,12 +369,35 @@ class SlowStore(MemoryStore):
         return super().open(path, access)
 
 
+class SlowFile(MemoryFile):
+    gate: threading.Event
+    reached: threading.Event
+
+    def pread(self, size: int, offset: int) -> bytes:
+        if not self.gate.is_set():
+            self.reached.set()
+        assert self.gate.wait(20)
+        return super().pread(size, offset)
+
+
+class SlowReads(SlowStore):
+    """A layer whose files can be opened, but not read, while `gate` is closed."""
+
+    def open(self, path: bytes, access: Access = Access.READ) -> MemoryFile:
+        file = SlowFile(self._inode(path), access)  # type: ignore[arg-type]
+        file.gate, file.reached = self.gate, self.reached
+        return file
+
+
 @pytest.fixture(params=["overlay", "aufs"])
-def copying(request: pytest.FixtureRequest) -> Iterator[tuple[Kernel, int, SlowStore, int]]:
+def copying(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Kernel, int, SlowStore, int]]:
     """A session while the data of ``file`` is being copied up for a write; its node, the store, the write."""
+    monkeypatch.setattr("unionfs.core.completion.AT_ONCE", 0)
     slow = SlowStore.of(TREE)
     assert isinstance(slow, SlowStore)
-    union = writable(slow) if request.param == "overlay" else writable(slow, AUFS)
+    union = writable(slow, OVERLAY if request.param == "overlay" else AUFS, CopyUp.EAGER)
     with Kernel(union) as kernel:
         file = kernel.lookup(b"file")
         fh = handle_in(kernel.ask(Opcode.OPEN, struct.pack("=II", 2, 0), nodeid=file))
@@ -428,6 +451,26 @@ def test_what_changes_the_file_waits_without_holding_up_others(
     slow.gate.set()
     assert kernel.reply_to(write).error == 0
     assert kernel.reply_to(changing).error == 0
+
+
+def test_a_write_is_answered_before_any_data_is_copied() -> None:
+    """Behind it comes the rest, for which nobody waits."""
+    slow = SlowReads.of({"file": b"0123456789" * 1000})
+    assert isinstance(slow, SlowReads)
+    with Kernel(writable(slow, OVERLAY, CopyUp.LAZY)) as kernel:
+        file = kernel.lookup(b"file")
+        fh = handle_in(kernel.ask(Opcode.OPEN, struct.pack("=II", 2, 0), nodeid=file))
+        slow.gate.clear()
+        whole_block = struct.pack("=QQI20x", fh, 0, 4096) + b"x" * 4096
+        assert kernel.ask(Opcode.WRITE, whole_block, nodeid=file).body == protocol.written(4096)
+        assert slow.reached.wait(20)
+        read = kernel.ask(Opcode.READ, struct.pack("=QQI20x", fh, 0, 4096), nodeid=file)
+        assert read.body == b"x" * 4096
+        assert kernel.ask(Opcode.GETATTR, bytes(16), nodeid=file).error == 0
+        slow.gate.set()
+        assert kernel.ask(Opcode.FSYNC, struct.pack("=QI4x", fh, 0), nodeid=file).error == 0
+        rest = kernel.ask(Opcode.READ, struct.pack("=QQI20x", fh, 4096, 9999), nodeid=file)
+        assert rest.body == (b"0123456789" * 1000)[4096:]
 
 
 def test_a_forget_meanwhile_harms_nobody(copying: tuple[Kernel, int, SlowStore, int]) -> None:

@@ -9,6 +9,7 @@ from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.layers.fill import Content, Symlink
 from unionfs.layers.memory import MemoryStore
+from unionfs.types import CopyUp
 
 OVERLAY = OverlayDialect(TRUSTED)
 AUFS = AufsDialect()
@@ -21,11 +22,14 @@ TREE: dict[str, Content] = {
 }
 
 
-def writable(lower: MemoryStore | None = None, dialect: Dialect = OVERLAY) -> Union:
+def writable(
+    lower: MemoryStore | None = None, dialect: Dialect = OVERLAY, copy_up: CopyUp = CopyUp.AUTO
+) -> Union:
     """A lower layer (by default one of `TREE`) beneath an empty upper one."""
     upper = MemoryStore("upper")
     work = MemoryStore("work", beside=upper)
-    return Union([Layer(lower or MemoryStore.of(TREE), dialect)], UpperLayer(upper, dialect, work))
+    layers = [Layer(lower or MemoryStore.of(TREE), dialect)]
+    return Union(layers, UpperLayer(upper, dialect, work), copy_up=copy_up)
 
 
 def read_only() -> Union:

@@ -21,13 +21,10 @@ def watched(union: Union, stores: list[Store], tell: Callable[[Changed], None]) 
     if not stores:
         yield
         return
-    try:
-        watch = Inotify(stores)
-    except OSError as failure:
-        _log.warning("changes of layers go unnoticed: %s", failure)
+    watch = _begun(union, stores)
+    if watch is None:
         yield
         return
-    union.watch(watch)
     thread = threading.Thread(target=_notice, args=(union, watch, tell), name="unionfs-watch", daemon=True)
     thread.start()
     try:
@@ -36,6 +33,20 @@ def watched(union: Union, stores: list[Store], tell: Callable[[Changed], None]) 
         watch.stop()
         thread.join()
         watch.close()
+
+
+def _begun(union: Union, stores: list[Store]) -> Inotify | None:
+    try:
+        watch = Inotify(stores)
+        try:
+            union.watch(watch)
+        except OSError:
+            watch.close()
+            raise
+    except OSError as failure:
+        _log.warning("changes of layers go unnoticed: %s", failure)
+        return None
+    return watch
 
 
 def _notice(union: Union, watch: Inotify, tell: Callable[[Changed], None]) -> None:

@@ -90,11 +90,12 @@ class Dispatcher:
         if request.opcode in _BLOCKING:
             return True
         if request.opcode == Opcode.WRITE:
-            return self._is_unwritten(self._files[request.arguments[0]].node)
-        if request.opcode == Opcode.SETATTR:
-            resized = request.arguments[0].valid & SetattrValid.SIZE
-            return self._is_unwritten(self._ids[request.nodeid]) and (
-                bool(resized) or not self._copies_metadata_alone
+            fh, offset, data, _flags = request.arguments
+            handle = self._files[fh]
+            return handle.node.lacks_data and handle.write_waits(len(data), offset)
+        if request.opcode in _FILLING:
+            return self._ids[request.nodeid].lacks_data and (
+                not self._copies_metadata_alone or _needs_data(request)
             )
         return not self._copies_metadata_alone and request.opcode in _COPYING
 
@@ -109,9 +110,6 @@ class Dispatcher:
 
     def close(self) -> None:
         self._files.close()
-
-    def _is_unwritten(self, node: Node) -> bool:
-        return node.kind is Kind.FILE and (not node.upper or node.data is not None)
 
     # Names
 
@@ -293,6 +291,10 @@ class Dispatcher:
         self._set_mode(node, kept)
         return True
 
+    def _flush(self, request: Request, fh: int) -> bytes:
+        self._files[fh].flush()
+        return b""
+
     def _set_mode(self, node: Node, mode: int) -> None:
         self._union.setattr(node, Changes(mode=_s.S_IMODE(mode)))
 
@@ -305,7 +307,7 @@ class Dispatcher:
         return b""
 
     def _fsyncdir(self, request: Request, fh: int, flags: int) -> bytes:
-        self._union.sync()
+        self._union.sync_names()
         return b""
 
     def _syncfs(self, request: Request) -> bytes:
@@ -426,17 +428,11 @@ _BLOCKING = frozenset(
     }
 )
 
-_COPYING = frozenset(
-    {
-        Opcode.LINK,
-        Opcode.RENAME,
-        Opcode.RENAME2,
-        Opcode.SETXATTR,
-        Opcode.REMOVEXATTR,
-        Opcode.IOCTL,
-    }
-)
+_COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR, Opcode.IOCTL})
 """What copies data up where the dialect cannot say that only the metadata is there."""
+
+_FILLING = frozenset({Opcode.SETATTR, Opcode.SETXATTR})
+"""What may have to wait for the data of an unfinished file."""
 
 WAITING = frozenset(
     {
@@ -476,6 +472,7 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.TMPFILE: Dispatcher._tmpfile,
     Opcode.READ: Dispatcher._read,
     Opcode.WRITE: Dispatcher._write,
+    Opcode.FLUSH: Dispatcher._flush,
     Opcode.RELEASE: Dispatcher._release,
     Opcode.FSYNC: Dispatcher._fsync,
     Opcode.FSYNCDIR: Dispatcher._fsyncdir,
@@ -493,6 +490,15 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.READDIR: Dispatcher._readdir,
     Opcode.READDIRPLUS: Dispatcher._readdirplus,
 }
+
+
+def _needs_data(request: Request) -> bool:
+    """Whether a change of attributes waits for data: a new size, or what writing would take away again."""
+    if request.opcode == Opcode.SETXATTR:
+        return bool(request.arguments[0].startswith(b"security."))
+    wanted: protocol.SetAttr = request.arguments[0]
+    gives_set_id = wanted.valid & SetattrValid.MODE and wanted.mode & (_s.S_ISUID | _s.S_ISGID)
+    return bool(wanted.valid & SetattrValid.SIZE or gives_set_id)
 
 
 def _checked(name: bytes) -> bytes:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, records, transports
@@ -53,8 +54,11 @@ def mount(
     def serve(ready: Callable[[], None]) -> None:
         record = records.Record(mountpoint, options, image, os.getpid(), unpacked, tuple(volumes))
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
-        opened = stack.opened(options, image_layers, adopt_root=image is not None)
-        with records.published(record), opened as union, _guarded(mountpoint):
+        opened = stack.opened(
+            options, image_layers, adopt_root=image is not None, progress=partial(records.report_left, record)
+        )
+        told = records.reporting_failure(record)
+        with records.published(record), told, opened as union, _guarded(mountpoint):
             serve_union(union, mountpoint, options, ready)
 
     if options.debug:
@@ -71,10 +75,11 @@ def mount(
             raise
 
 
-def unmount(mountpoint: str, *, lazy: bool = False) -> None:
+def unmount(mountpoint: str, *, lazy: bool = False, progress: Callable[[int], None] | None = None) -> None:
     """Unmount, and return once the daemon has finished; with `lazy` at once, even where files are open.
 
-    `UnionError` where nothing of ours is mounted, or something in it is in use.
+    `progress` is told how many bytes the daemon still has to copy. `UnionError` where
+    nothing of ours is mounted, something in it is in use, or a file could not be completed.
     """
     mountpoint = os.path.realpath(mountpoint)
     mounted = mounted_at(mountpoint)
@@ -85,7 +90,14 @@ def unmount(mountpoint: str, *, lazy: bool = False) -> None:
         detach_volumes(mountpoint, record.volumes)
     detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
     if record is not None and not lazy:
-        records.wait_until_gone(record)
+        records.wait_until_gone(record, progress=progress)
+        _check_complete(record)
+
+
+def _check_complete(record: records.Record) -> None:
+    failure = records.take_failure(record)
+    if failure is not None:
+        raise UnionError(f"{record.mountpoint}: {failure}; the next mount goes on with what is unfinished")
 
 
 def _guarded(mountpoint: str) -> AbstractContextManager[None]:

@@ -43,6 +43,9 @@ _LENT = 64
 
 _OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
 
+_FLUSHED = OpenFlags.KEEP_CACHE
+"""With a FLUSH at every close(2), which tells what has gone wrong behind the writer of a lower file."""
+
 _PASSED_THROUGH = OpenFlags.PASSTHROUGH | OpenFlags.NOFLUSH
 """There are no pages to keep; the kernel refuses such an open with EIO (linux, fs/fuse/iomode.c)."""
 
@@ -86,7 +89,7 @@ class Openings:
             return protocol.open_out(fh, _PASSED_THROUGH, how.backing_id)
         if how.count == 1 and not handle.node.upper and not access & Access.WRITE:
             self._preload(nodeid, handle)
-        return protocol.open_out(fh, _OPENED)
+        return protocol.open_out(fh, _FLUSHED if handle.may_fail_later else _OPENED)
 
     def _preload(self, nodeid: int, handle: Handle) -> None:
         """Nobody else has the file open, so nobody waits for one of its pages (see `Notices`)."""

@@ -180,6 +180,9 @@ class Operations:
     def fsync(self, path: str | None, datasync: int, fh: int) -> None:
         self._files[fh].sync(bool(datasync))
 
+    def flush(self, path: str | None, fh: int) -> None:
+        self._files[fh].flush()
+
     def release(self, path: str | None, fh: int) -> None:
         handle = self._files.pop(fh)
         handle.close()
@@ -200,7 +203,7 @@ class Operations:
         self._directories.pop(fh)
 
     def fsyncdir(self, path: str | None, datasync: int, fh: int) -> None:
-        self._union.sync()
+        self._union.sync_names()
 
     # From paths to nodes
 

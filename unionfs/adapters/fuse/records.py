@@ -10,8 +10,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
@@ -124,21 +124,66 @@ def of(path: str) -> Record | None:
     return find(path) or next(iter(on_it), None)
 
 
-def wait_until_gone(record: Record, seconds: float = math.inf) -> None:
+def wait_until_gone(
+    record: Record, seconds: float = math.inf, progress: Callable[[int], None] | None = None
+) -> None:
     """Return once the daemon has let go of its record: everything is on disk and nothing in use by then.
 
-    Or after that many seconds, whatever the daemon does.
+    Or after that many seconds, whatever the daemon does. `progress` is told meanwhile what
+    it says of the bytes that it still has to copy.
     """
     try:
-        fd = os.open(os.path.join(runtime_directory(), f"{record.pid}.json"), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(_path(record, "json"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     deadline = time.monotonic() + seconds
     try:
         while _is_locked(fd) and time.monotonic() < deadline:
+            if progress is not None and (left := _content(_path(record, "left"))):
+                progress(int(left))
             time.sleep(_LOOKS_AGAIN_AFTER)
     finally:
         os.close(fd)
+
+
+def report_left(record: Record, left: int) -> None:
+    """Say, for who unmounts, how many bytes are still to be copied."""
+    with open(_path(record, "left"), "w") as file:
+        file.write(str(left))
+
+
+@contextmanager
+def reporting_failure(record: Record) -> Iterator[None]:
+    """Leave word of what went wrong at the end, for who unmounts, and of nothing else."""
+    try:
+        yield
+    except OSError as failure:
+        with open(_path(record, "failed"), "w") as file:
+            file.write(str(failure))
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(_path(record, "left"))
+
+
+def take_failure(record: Record) -> str | None:
+    """What a daemon that has ended left word of."""
+    failure = _content(_path(record, "failed"))
+    if failure is not None:
+        os.unlink(_path(record, "failed"))
+    return failure
+
+
+def _path(record: Record, kind: str) -> str:
+    return os.path.join(runtime_directory(), f"{record.pid}.{kind}")
+
+
+def _content(path: str) -> str | None:
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _is_same(directory: str, path: str) -> bool:

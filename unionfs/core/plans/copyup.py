@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import stat as _s
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Occupant
 from unionfs.core.gather import Source
@@ -29,7 +29,6 @@ from unionfs.core.steps import (
     SetXattr,
     Step,
     Steps,
-    SyncFile,
     upper,
 )
 from unionfs.errors import error
@@ -95,11 +94,10 @@ def publish(
     return Plan(build=links) + plan + Plan(tidy=tidy)
 
 
-def complete(at: At, old: Marks, dialect: Dialect, times: Stat) -> Plan:
-    """Data has come to a metadata-only copy: make it last, then drop the mark that says it is missing."""
+def complete(at: At, old: Marks, dialect: Dialect) -> Plan:
+    """All data has come to a metadata-only copy, and lasts: drop the mark that says it is missing."""
     whole = old._replace(metacopy=False)
     return Plan(
-        build=(SyncFile(at), SetTimes(at, times.atime_ns, times.mtime_ns)),
         commit=dialect.mark(at, old, whole),
         tidy=dialect.mark(at, whole, whole._replace(redirect=None)),
     )
@@ -114,15 +112,19 @@ def copy_data(source: File, target: File, size: int) -> None:
     """Copy the first `size` bytes; holes stay holes. The caller has made `target` that long."""
     for start, end in data_ranges(source, size):
         while start < end:
-            copied = target.copy_from(source, start, min(CHUNK, end - start))
-            if copied == 0:
-                raise error(errno.EIO)  # the lower file is shorter than it was a moment ago
-            start += copied
+            start += copy_chunk(source, target, start, end)
 
 
-def data_ranges(file: File, size: int) -> Iterable[tuple[int, int]]:
-    """The stretches (start, end) of a file's first `size` bytes that are no holes."""
-    position = 0
+def copy_chunk(source: File, target: File, start: int, end: int) -> int:
+    """Copy bytes to the same place, at most a chunk; how many. EIO where the source has none."""
+    copied = target.copy_from(source, start, min(CHUNK, end - start))
+    if copied == 0:
+        raise error(errno.EIO)  # the lower file is shorter than it was a moment ago
+    return copied
+
+
+def data_ranges(file: File, size: int, position: int = 0) -> Iterator[tuple[int, int]]:
+    """The stretches (start, end) of a file's first `size` bytes, from `position` on, that are no holes."""
     while position < size:
         try:
             start = file.seek(position, SEEK_DATA)

@@ -47,6 +47,9 @@ class ArchiveFile:
     def copy_from(self, source: File, offset: int, length: int) -> int:
         raise error(errno.EBADF)
 
+    def clone_from(self, source: File) -> bool:
+        raise error(errno.EBADF)
+
     def seek(self, offset: int, whence: int) -> int:
         """There are no holes: an archive has them as zeros."""
         self._check_open()

@@ -88,6 +88,10 @@ class HostFile:
                     raise
         return self.pwrite(source.pread(min(length, _COPY_MAX), offset), offset)
 
+    def clone_from(self, source: File) -> bool:
+        other = source.fileno()
+        return other is not None and syscalls.clone(other, self._fd)
+
     def detach(self) -> int:
         """The descriptor, which the caller has to close from now on."""
         fd, self._fd = self._fd, -1

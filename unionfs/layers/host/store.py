@@ -50,6 +50,12 @@ class HostStore:
     def owner(self) -> tuple[int, int]:
         return os.geteuid(), os.getegid()
 
+    @cached_property
+    def epoch(self) -> bytes:
+        """The host's boot id."""
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().strip()
+
     # Reading.
 
     @names_path

@@ -101,6 +101,9 @@ class MemoryFile:
             raise error(errno.EBADF)
         return self.pwrite(source.pread(min(length, COPY_MAX), offset), offset)
 
+    def clone_from(self, source: File) -> bool:
+        return False
+
     def close(self) -> None:
         self._closed = True
 

@@ -49,6 +49,7 @@ class MemoryStore:
         self.name = name
         self._fs: FileSystem = FileSystem() if beside is None else beside._fs
         self._root = Directory(self._fs, 0o755)
+        self.epoch = b"for as long as the process lives"
 
     @classmethod
     def of(cls, entries: Mapping[str, Content], name: str = "memory") -> MemoryStore:
