@@ -165,7 +165,7 @@ class Nodes:
         store, path, _dialect = self.store_of(node)
         stat = store.stat(path).numbered(node.ino)
         if node.is_dir:
-            if len(node.lowers) + node.upper > 1:
+            if node.lowers:  # whether or not it merges, for it may be copied up any time
                 stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
         elif node.extra_links:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)

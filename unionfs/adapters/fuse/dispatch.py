@@ -15,6 +15,7 @@ from collections.abc import Callable
 from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
+from unionfs.adapters.fuse.groups import is_member
 from unionfs.adapters.fuse.handles import Handles
 from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.passthrough import Passthrough
@@ -145,13 +146,15 @@ class Dispatcher:
 
     def _setattr(self, request: Request, wanted: protocol.SetAttr) -> bytes:
         node = self._ids[request.nodeid]
-        stat = self._union.setattr(node, self._changes(wanted))
-        if wanted.valid & SetattrValid.KILL_SUIDGID and self._drop_set_id(node):
-            stat = self._union.getattr(node)
-        return protocol.attr_out(stat, self._lifetimes)
+        changes = self._changes(wanted)
+        if wanted.valid & _TAKING_SET_ID or changes is _SAME_OWNER:
+            changes = changes._replace(mode=self._mode_without_set_id(request, node))
+        return protocol.attr_out(self._union.setattr(node, changes), self._lifetimes)
 
     def _changes(self, wanted: protocol.SetAttr) -> Changes:
         valid = wanted.valid
+        if not valid & _CHANGING:
+            return _SAME_OWNER
         return Changes(
             mode=_s.S_IMODE(wanted.mode) if valid & SetattrValid.MODE else None,
             uid=wanted.uid if valid & SetattrValid.UID else None,
@@ -193,7 +196,7 @@ class Dispatcher:
         # The kernel says where the end is, and O_APPEND may be taken away later (fcntl(2), F_SETFL).
         handle = self._union.open(node, access_of(flags & ~os.O_APPEND))
         if open_flags & protocol.OPEN_KILL_SUIDGID:
-            self._drop_set_id(node)
+            self._drop_set_id(request, node)
         return self._opened(handle, flags)
 
     def _opened(self, handle: Handle, flags: int) -> bytes:
@@ -235,19 +238,24 @@ class Dispatcher:
         handle = self._files[fh]
         size = handle.write(data, offset)
         if flags & protocol.WRITE_KILL_SUIDGID:
-            self._drop_set_id(handle.node)
+            self._drop_set_id(request, handle.node)
         return protocol.written(size)
 
-    def _drop_set_id(self, node: Node) -> bool:
-        """What a write without CAP_FSETID does (inode(7)); capabilities the upper drops by itself."""
-        mode = self._union.getattr(node).mode
-        kept = mode & ~_s.S_ISUID
-        if mode & _s.S_IXGRP:
+    def _drop_set_id(self, request: Request, node: Node) -> None:
+        """What a write without CAP_FSETID does; capabilities the upper drops by itself."""
+        mode = self._mode_without_set_id(request, node)
+        if mode is not None:
+            self._union.setattr(node, Changes(mode=mode))
+
+    def _mode_without_set_id(self, request: Request, node: Node) -> int | None:
+        """What a write or chown(2) leaves of the mode, None where it takes nothing (inode(7))."""
+        stat = self._union.getattr(node)
+        if node.is_dir or not stat.mode & (_s.S_ISUID | _s.S_ISGID):
+            return None
+        kept = _s.S_IMODE(stat.mode) & ~_s.S_ISUID
+        if stat.mode & _s.S_IXGRP or not is_member(request.uid, request.gid, request.pid, stat.gid):
             kept &= ~_s.S_ISGID
-        if kept == mode:
-            return False
-        self._union.setattr(node, Changes(mode=_s.S_IMODE(kept)))
-        return True
+        return kept
 
     def _release(self, request: Request, fh: int) -> bytes:
         self._close(self._files.pop(fh))
@@ -346,6 +354,20 @@ class Dispatcher:
 
 _MODE = 0o177777
 """The bits of ``st_mode``."""
+
+_CHANGING = (
+    SetattrValid.MODE
+    | SetattrValid.UID
+    | SetattrValid.GID
+    | SetattrValid.SIZE
+    | SetattrValid.ATIME
+    | SetattrValid.MTIME
+)
+
+_TAKING_SET_ID = SetattrValid.UID | SetattrValid.GID | SetattrValid.KILL_SUIDGID
+
+_SAME_OWNER = Changes(uid=-1)
+"""chown(2) to nobody: it dates the change and takes set-id bits. The kernel sends it with nothing valid."""
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 

@@ -9,6 +9,7 @@ Names are `str` in latin-1, which stands for any byte (`FUSE` is given that enco
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat as _s
@@ -24,6 +25,7 @@ from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node
 from unionfs.core.union import Union
+from unionfs.errors import error
 from unionfs.types import Kind, Owner, Stat, XattrFlags
 
 ENCODING = "latin-1"
@@ -121,6 +123,8 @@ class Operations:
         return self._union.getxattr(self._node(path), name.encode(ENCODING))
 
     def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> None:
+        if name.startswith("system.posix_acl_"):
+            raise error(errno.EOPNOTSUPP)  # libfuse 2 cannot have the kernel act on it
         self._union.setxattr(self._node(path), name.encode(ENCODING), value, XattrFlags(options))
 
     def removexattr(self, path: str, name: str) -> None:

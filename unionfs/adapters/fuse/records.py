@@ -122,7 +122,8 @@ def _is_locked(fd: int) -> bool:
 
 
 def _parse(text: bytes) -> Record:
+    """Options that this version does not know are passed over: the daemon may be of another one."""
     fields = json.loads(text)
-    words = fields.pop("options")
+    words = {name: value for name, value in fields.pop("options").items() if name in Options._fields}
     sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
     return Record(options=Options(**words | sequences), **fields)

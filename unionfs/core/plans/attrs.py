@@ -12,7 +12,8 @@ from unionfs.types import Kind, Stat
 class Changes(NamedTuple):
     """What a change of attributes changes; None leaves a thing alone.
 
-    `mode` is permission bits (07777), `size` bytes, times nanoseconds since the epoch.
+    `mode` is permission bits (07777), `size` bytes, times nanoseconds since the epoch. An owner
+    of -1 is the same one again, which still counts as a change (chown(2)).
     """
 
     mode: int | None = None
@@ -49,7 +50,7 @@ def _or_same(number: int | None) -> int:
 def _without_set_id(stat: Stat) -> int:
     """chown(2): a new owner does not inherit set-id bits; setgid without group execute means locking."""
     mode = _s.S_IMODE(stat.mode)
-    if stat.kind is not Kind.FILE:
+    if stat.kind is Kind.DIR:
         return mode
     if mode & _s.S_IXGRP:
         mode &= ~_s.S_ISGID
