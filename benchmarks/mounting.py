@@ -101,7 +101,7 @@ _UNMOUNT_LAZILY = [*_UNMOUNT, "-l" if os.geteuid() == 0 else "-z"]
 
 def _is_mounted(mountpoint: str) -> bool:
     """By the kernel's table: a mount whose daemon is dead does not answer."""
-    with open("/proc/self/mountinfo") as table:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as table:
         return any(line.split()[4] == mountpoint for line in table)
 
 

@@ -60,7 +60,7 @@ class Stat(NamedTuple):
 
     def numbered(self, ino: int) -> Stat:
         """The same under a union's inode number, which belongs to no device."""
-        return Stat(self[0], ino, 0, *self[3:])
+        return Stat._make((self[0], ino, 0, *self[3:]))
 
 
 class StatFs(NamedTuple):
@@ -136,3 +136,10 @@ class File(Protocol):
         """Copy at most `length` bytes of `source` to the same place here; the number copied, 0 at the end."""
 
     def close(self) -> None: ...
+
+
+class ReadsNow(Protocol):
+    """What a `File` offers that can tell whether reading would have to wait."""
+
+    def pread_now(self, size: int, offset: int) -> bytes:
+        """As `File.pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""

@@ -14,6 +14,7 @@ from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
 from unionfs.core.store import WritableStore
 from unionfs.core.union import Union
+from unionfs.core.workdir import WHITEOUT
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect
 from unionfs.errors import error
@@ -56,8 +57,8 @@ class Stand:
         return View(self.union(wrap))
 
     def litter(self) -> list[bytes]:
-        """What the work directory holds beside the index."""
-        return [name for name, _kind in self.work.scan(b"work")]
+        """What the work directory holds beside the index and the whiteout that others are links to."""
+        return [name for name, _kind in self.work.scan(b"work") if b"work/" + name != WHITEOUT]
 
     def index(self) -> list[bytes]:
         return [name for name, _kind in self.work.scan(b"index")]

@@ -19,6 +19,7 @@ from unionfs.core.steps import (
     MakeFile,
     MakeNode,
     MakeSymlink,
+    MakeWhiteout,
     Move,
     Plan,
     Remove,
@@ -229,7 +230,7 @@ def removal(dialect: Dialect, *, in_upper: bool = True, covers: bool = False, ke
     )
 
 
-A_DEVICE = MakeNode(NAME, _s.S_IFCHR, 0)
+A_DEVICE = MakeWhiteout(NAME)
 AUFS_AWAY = (MakeFile(SPARE, 0o444),), (Move(SPARE, AUFS_MARK),)
 
 REMOVED: list[tuple[Plan, Plan]] = [
@@ -241,7 +242,7 @@ REMOVED: list[tuple[Plan, Plan]] = [
     (removal(OVERLAY, covers=True, keep=True), Plan(commit=(Move(NAME, KEEP, WHITEOUT),))),
     (
         removal(BY_HAND, covers=True),
-        Plan((MakeNode(TEMP, _s.S_IFCHR, 0),), (Move(NAME, TEMP, EXCHANGE),), (Discard(TEMP),)),
+        Plan((MakeWhiteout(TEMP),), (Move(NAME, TEMP, EXCHANGE),), (Discard(TEMP),)),
     ),
     (
         removal(AUFS, covers=True),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import UpperLayer
 from unionfs.core.steps import Plan, Steps
+from unionfs.core.whiteout import WhiteoutDevice
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect, Whiteouts
 from unionfs.layers.memory import MemoryStore
@@ -26,6 +28,9 @@ FORMS: dict[str, Dialect] = {
 }
 
 
+FIRST_WHITEOUT = b"first whiteout"
+
+
 def memory_upper(dialect: Dialect) -> UpperLayer:
     store = MemoryStore("upper")
     return UpperLayer(store, dialect, MemoryStore("work", beside=store))
@@ -33,9 +38,11 @@ def memory_upper(dialect: Dialect) -> UpperLayer:
 
 def run(layer: UpperLayer, steps: Steps) -> None:
     """Run steps and stop, as a daemon that is killed after them: nothing is undone."""
-    build = Build(layer)
+    build = Build(layer, WhiteoutDevice(layer.work, FIRST_WHITEOUT))
     for step in steps:
         build.run((step,))
+    with suppress(FileNotFoundError):
+        layer.work.unlink(FIRST_WHITEOUT)
 
 
 def all_steps(plan: Plan) -> Steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat as _s
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from unionfs.core.steps import (
     Link,
     MakeDir,
     MakeFile,
-    MakeNode,
+    MakeWhiteout,
     Move,
     Plan,
     Remove,
@@ -34,7 +33,7 @@ OLD, NEW = upper(b"d/old"), upper(b"d/new")
 BUILT, AWAY, TEMP, SECOND = work(b"built"), work(b"away"), work(b"temp"), work(b"temp+")
 EXCHANGE, WHITEOUT = RenameFlags.EXCHANGE, RenameFlags.WHITEOUT
 
-A_DEVICE = MakeNode(TEMP, _s.S_IFCHR, 0)
+A_DEVICE = MakeWhiteout(TEMP)
 AN_XATTR = (MakeFile(TEMP, 0o644), SetXattr(TEMP, b"user.overlay.whiteout", b""))
 ANNOUNCED = SetXattr(upper(b"d"), b"user.overlay.opaque", b"x")
 
@@ -82,7 +81,7 @@ GOLDEN: list[tuple[Dialect, Situation, Plan]] = [
     (
         BY_HAND,
         Situation(target=AWAY, leave=True),
-        Plan(build=(MakeNode(AWAY, _s.S_IFCHR, 0),), commit=(Move(OLD, AWAY, EXCHANGE),)),
+        Plan(build=(MakeWhiteout(AWAY),), commit=(Move(OLD, AWAY, EXCHANGE),)),
     ),
     (
         BY_HAND,
@@ -149,7 +148,7 @@ def test_plans_of_moves(dialect: Dialect, situation: Situation, plan: Plan) -> N
 @pytest.mark.parametrize(
     ("dialect", "plan"),
     [
-        (DEVICE, Plan(commit=(MakeNode(OLD, _s.S_IFCHR, 0),))),
+        (DEVICE, Plan(commit=(MakeWhiteout(OLD),))),
         (XATTR, Plan(build=(ANNOUNCED, *AN_XATTR), commit=(Move(TEMP, OLD),))),
         (AUFS, Plan(commit=(MakeFile(upper(b"d/.wh.old"), 0o444),))),
     ],

@@ -14,6 +14,7 @@ from unionfs.core.steps import (
     MakeFile,
     MakeNode,
     MakeSymlink,
+    MakeWhiteout,
     Move,
     Plan,
     Remove,
@@ -29,6 +30,7 @@ from unionfs.core.steps import (
     SyncFile,
 )
 from unionfs.core.store import WritableStore
+from unionfs.core.whiteout import WhiteoutDevice
 from unionfs.types import Access, File, Kind, RenameFlags
 
 
@@ -38,8 +40,9 @@ class Build:
     Files stay open until then, so that data can be written to them whatever their mode.
     """
 
-    def __init__(self, upper: UpperLayer) -> None:
+    def __init__(self, upper: UpperLayer, whiteouts: WhiteoutDevice) -> None:
         self._upper = upper
+        self._whiteouts = whiteouts
         self._made: list[At] = []
         self._exchanged: list[Move] = []
         self._files: dict[At, File] = {}
@@ -105,6 +108,10 @@ class Build:
         self._upper.tree(step.at).mknod(step.at.path, step.mode, step.rdev)
         self._made.append(step.at)
 
+    def _make_whiteout(self, step: MakeWhiteout) -> None:
+        self._whiteouts.make(self._upper.tree(step.at), step.at.path)
+        self._made.append(step.at)
+
     def _make_symlink(self, step: MakeSymlink) -> None:
         self._upper.tree(step.at).symlink(step.at.path, step.target)
         self._made.append(step.at)
@@ -168,6 +175,7 @@ _RUN: dict[type[Step], Callable[[Build, Any], None]] = {
     MakeFile: Build._make_file,
     MakeDir: Build._make_dir,
     MakeNode: Build._make_node,
+    MakeWhiteout: Build._make_whiteout,
     MakeSymlink: Build._make_symlink,
     Link: Build._link,
     SetMode: Build._set_mode,

@@ -11,7 +11,8 @@ import sys
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Marks
-from unionfs.core.node import UPPER, Entry, Node, Place
+from unionfs.core.node import UPPER, Entry, Node
+from unionfs.core.places import Place
 from unionfs.core.plans import copyup as plans
 from unionfs.core.state import State
 from unionfs.core.steps import At, Link, Plan, upper
@@ -145,7 +146,7 @@ def _raise_metadata_locked(state: State, node: Node) -> None:
     data = state.nodes.data_place(node) if node.kind is Kind.FILE and source.stat.size else None
     temp = state.temp()
     marks = _marks_locked(state, node, source.stat, metacopy=data is not None)
-    build = Build(state.writable)
+    build = state.build()
     build.run(plans.without_data(source, temp, marks, state.dialect))
     _publish_locked(state, node, build, temp, source.stat, marks, data)
 
@@ -157,7 +158,7 @@ def _copy(state: State, node: Node, size: int) -> None:
         assert data is not None
         source = state.nodes.gather.source(node.lowers[0])
         temp = state.temp()
-        build = Build(state.writable)
+        build = state.build()
         build.run((plans.make(source, temp),))
     try:
         _copy_data(state, data, build.file(temp), min(size, source.stat.size))

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from unionfs.core.node import Entry, Found, Node, Place, join
+from unionfs.core.node import Entry, Found, Node, join
 from unionfs.core.nodes import Nodes
+from unionfs.core.places import Place
 from unionfs.types import Kind
 
 
@@ -51,7 +52,7 @@ class _Diff:
 
     def directory(self, node: Node, path: bytes, beneath: Sequence[Place]) -> Iterator[Change]:
         """The changes below a directory, `beneath` being what the lowers alone have at its path."""
-        merges = node.lowers == tuple(beneath)
+        merges = tuple(node.lowers) == tuple(beneath)
         if merges and not node.upper and not self._everywhere:
             return
         entries = self._nodes.table(node).entries

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from unionfs.core.dialect import NO_MARKS, Feature, Marks, Origin
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.lookup import Merged, merge
-from unionfs.core.node import UPPER, Place, join
+from unionfs.core.node import UPPER, join
+from unionfs.core.places import Place, Places
 from unionfs.core.store import Store
 from unionfs.errors import error
 from unionfs.types import Kind, Stat
@@ -34,7 +35,7 @@ class Stack(NamedTuple):
     """A directory's stack: the upper layer's marks, the lower places, and its path in the lowers alone."""
 
     marks: Marks
-    lowers: tuple[Place, ...]
+    lowers: Sequence[Place]
     below: bytes
 
 
@@ -77,15 +78,16 @@ class Gatherer:
         return self._stack(upper_path, held, parent, join(below, name))
 
     def _stack(
-        self, upper_path: bytes | None, held: Iterable[Place], parent: Sequence[Place], path: bytes
+        self, upper_path: bytes | None, held: Sequence[Place], parent: Sequence[Place], path: bytes
     ) -> Stack:
         marks = self.upper_marks(upper_path, _A_DIRECTORY) if upper_path is not None else NO_MARKS
+        redirect = marks.redirect
         if marks.opaque:
             return Stack(marks, (), path)
-        if marks.redirect is None:
-            return Stack(marks, tuple(self._merging(held, parent)), path)
-        places = self._merging(self._redirected(marks.redirect, UPPER, parent), parent)
-        return Stack(marks, tuple(places), redirected_path(marks.redirect, path))
+        if redirect is None:
+            return Stack(marks, Places(lambda: self._merging(held, parent)), path)
+        places = Places(lambda: self._merging(self._redirected(redirect, UPPER, parent), parent))
+        return Stack(marks, places, redirected_path(redirect, path))
 
     def _merging(self, candidates: Iterable[Place], parent: Sequence[Place]) -> Iterator[Place]:
         """Those of the candidates that merge: down to the first that hides what is beneath it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.core.node import Node
 from unionfs.errors import error
-from unionfs.types import Access, File, Stat
+from unionfs.types import Access, File, ReadsNow, Stat
 
 CHUNK = 1 << 20
 """Bytes copied in one go where they pass through us."""
@@ -37,6 +37,13 @@ class Handle:
     def read(self, size: int, offset: int) -> bytes:
         """At most `size` bytes at `offset`; less only at the end of the file."""
         return self._readable().pread(size, offset)
+
+    def read_now(self, size: int, offset: int) -> bytes:
+        """As `read`, if nothing has to be waited for; BlockingIOError (EAGAIN) otherwise."""
+        file: File | ReadsNow = self._readable()
+        if hasattr(file, "pread_now"):
+            return file.pread_now(size, offset)
+        raise error(errno.EAGAIN)
 
     def write(self, data: bytes | memoryview, offset: int) -> int:
         """Write at `offset`; with `Access.APPEND` at the end, whatever `offset` says."""

@@ -7,7 +7,8 @@ from weakref import WeakValueDictionary
 
 from unionfs.core.dialect import Marks
 from unionfs.core.gather import Gatherer
-from unionfs.core.node import Node, Place
+from unionfs.core.node import Node
+from unionfs.core.places import Place
 from unionfs.types import Stat
 
 

@@ -33,4 +33,5 @@ class InodeNumbers:
             if key not in self._large:
                 self._large[key] = next(self._next_large)
             return self._large[key]
-        return self.register(dev) << DEVICE_SHIFT | ino
+        place = self._devices.get(dev)
+        return (self.register(dev) if place is None else place) << DEVICE_SHIFT | ino

@@ -9,11 +9,12 @@ the name exists or not.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
 from unionfs.core.dialect import NO_MARKS, Marks
+from unionfs.core.places import Place
 from unionfs.core.steps import At
 from unionfs.types import File, Kind, Stat
 
@@ -22,13 +23,6 @@ UPPER = -1
 
 FIRST_COOKIE = 3
 """Cookies 1 and 2 are left to ``.`` and ``..``."""
-
-
-class Place(NamedTuple):
-    """Where something is in the lower layers: which of them (0 is top-most), and the path there."""
-
-    layer: int
-    path: bytes
 
 
 class Found(NamedTuple):
@@ -182,7 +176,7 @@ class Node:
         "upper",
     )
 
-    def __init__(self, kind: Kind, ino: int, *, upper: bool, lowers: tuple[Place, ...] = ()) -> None:
+    def __init__(self, kind: Kind, ino: int, *, upper: bool, lowers: Sequence[Place] = ()) -> None:
         self.kind = kind
         self.ino = ino
         self.upper = upper

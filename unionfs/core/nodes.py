@@ -6,6 +6,7 @@ Nothing here takes a lock: the union's is held by every caller.
 from __future__ import annotations
 
 import errno
+import stat as _s
 from collections.abc import Iterator, Sequence
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
@@ -13,12 +14,15 @@ from unionfs.core.gather import Gatherer, redirected_path
 from unionfs.core.hardlinks import HardLinks, extra_links
 from unionfs.core.inodes import InodeNumbers
 from unionfs.core.layer import Layer, UpperLayer
-from unionfs.core.node import UPPER, Entry, Found, Node, Place, Table, join
+from unionfs.core.node import UPPER, Entry, Found, Node, Table, join
+from unionfs.core.places import Place, has
 from unionfs.core.steps import At, upper
 from unionfs.core.store import Store
 from unionfs.core.workdir import WorkDirectory
 from unionfs.errors import error
 from unionfs.types import NAME_MAX, Kind, Stat
+
+_A_FILE = Stat(_s.S_IFREG | 0o600)
 
 
 class Nodes:
@@ -165,7 +169,7 @@ class Nodes:
         store, path, _dialect = self.store_of(node)
         stat = store.stat(path).numbered(node.ino)
         if node.is_dir:
-            if node.lowers:  # whether or not it merges, for it may be copied up any time
+            if has(node.lowers, 1):  # whether or not it merges, for it may be copied up any time
                 stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
         elif node.extra_links:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)
@@ -179,7 +183,7 @@ class Nodes:
         """The lower place that a regular file's data is read from; None when it is in the upper layer."""
         if node.data is None and not node.upper:
             layer, path = place = node.lowers[0]
-            marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, self.stat(node))
+            marks = self._lowers[layer].dialect.marks(self._lowers[layer].store, path, _A_FILE)
             if marks.metacopy:
                 if not node.names:
                     raise error(errno.ENOENT)
@@ -214,17 +218,27 @@ class Nodes:
         entry.where = (UPPER,)
 
     def _lower_file(self, entry: Entry) -> Node:
-        held = entry.directory.lowers[entry.where[0]]
-        place = Place(held.layer, join(held.path, entry.name))
+        directory = entry.directory.lowers[entry.where[0]]
+        place = Place(directory.layer, join(directory.path, entry.name))
         stat = self.lower_stat(place)
-        node = self._linked_lower(entry, place, stat) if stat.nlink > 1 else self._from_lower(place, stat)
+        if stat.nlink > 1:
+            node = self._linked_lower(entry, place, stat)
+        else:
+            node = self._from_lower(place, stat)
+            node.stat = stat.numbered(node.ino)
         node.below = join(entry.directory.below, entry.name)
         return node
 
-    def _from_lower(self, place: Place, stat: Stat) -> Node:
-        node = Node(stat.kind, self._numbers.number(stat.dev, stat.ino), upper=False, lowers=(place,))
-        node.stat = stat.numbered(node.ino)
+    def lone_lower(self, entry: Entry, directory: Place, stat: Stat) -> Node:
+        """The node of a lower file that is known to have one name, in `directory`, and these attributes."""
+        node = self._from_lower(Place(directory.layer, join(directory.path, entry.name)), stat)
+        node.below = join(entry.directory.below, entry.name)
+        node.names.append(entry)
+        entry.node = node
         return node
+
+    def _from_lower(self, place: Place, stat: Stat) -> Node:
+        return Node(stat.kind, self._numbers.number(stat.dev, stat.ino), upper=False, lowers=(place,))
 
     def _linked_lower(self, entry: Entry, place: Place, stat: Stat) -> Node:
         """A lower file with several names: whoever knew it first, or its copy, is the one node."""

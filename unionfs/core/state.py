@@ -21,7 +21,8 @@ from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Entry, Node, join
 from unionfs.core.nodes import Nodes
 from unionfs.core.steps import At, Plan
-from unionfs.core.workdir import WorkDirectory
+from unionfs.core.whiteout import WhiteoutDevice
+from unionfs.core.workdir import WHITEOUT, WorkDirectory
 from unionfs.errors import error
 from unionfs.types import File
 
@@ -35,6 +36,7 @@ class State:
         self.copying: set[Node] = set()
         self.read_only = inspect or upper is None
         self._workdir = WorkDirectory(upper.work, inspect=inspect) if upper else None
+        self._whiteouts = WhiteoutDevice(upper.work, WHITEOUT) if upper else None
         self.nodes = Nodes(self.lowers, upper, self._workdir)
 
     @property
@@ -62,9 +64,15 @@ class State:
         """A free name in the work tree."""
         return self.workdir.temp()
 
+    def build(self) -> Build:
+        """What runs the steps of one plan."""
+        upper = self.writable
+        assert self._whiteouts is not None
+        return Build(upper, self._whiteouts)
+
     def publish_locked(self, plan: Plan, keep: At | None = None) -> File | None:
         """Run a plan. The file that it makes at `keep` is handed over open."""
-        return Build(self.writable).publish(plan, keep)
+        return self.build().publish(plan, keep)
 
     def mark_locked(self, node: Node, marks: Marks) -> None:
         if marks != node.marks:

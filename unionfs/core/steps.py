@@ -52,6 +52,12 @@ class MakeNode(NamedTuple):
     rdev: int = 0
 
 
+class MakeWhiteout(NamedTuple):
+    """A 0:0 character device. All of them may be one file."""
+
+    at: At
+
+
 class MakeSymlink(NamedTuple):
     at: At
     target: bytes
@@ -134,6 +140,7 @@ Step = (
     MakeFile
     | MakeDir
     | MakeNode
+    | MakeWhiteout
     | MakeSymlink
     | Link
     | SetMode

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import errno
 import stat as _s
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from unionfs.core import attrs, copyup, create, diff, files, remove, rename
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
-from unionfs.core.readdir import DirEntry
+from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
 from unionfs.errors import error
 from unionfs.types import Access, Kind, Owner, RenameFlags, Stat, StatFs, XattrFlags
@@ -81,6 +81,11 @@ class Union:
                 DirEntry(entry.name, entry.kind, entry.node.ino if entry.node else 0, entry.cookie)
                 for entry in self._nodes.table(node).after(cookie, limit)
             ]
+
+    def readdirplus(self, node: Node, cookie: int, fits: Callable[[bytes], bool]) -> list[Listed]:
+        """The entries behind `cookie`, each looked up, while `fits` says that there is room for the name."""
+        with self._lock:
+            return list(listed(self._nodes, node, cookie, fits))
 
     def layer_of(self, node: Node) -> Layer | UpperLayer:
         """The layer that the node's attributes come from."""

@@ -18,6 +18,8 @@ from unionfs.types import Kind
 
 WORK = b"work"
 INDEX = b"index"
+WHITEOUT = WORK + b"/#whiteout"
+"""The first name of all whiteouts that are devices."""
 
 
 class WorkDirectory:

@@ -23,7 +23,7 @@ from unionfs.core.steps import (
     Discard,
     Link,
     MakeFile,
-    MakeNode,
+    MakeWhiteout,
     Move,
     Plan,
     Remove,
@@ -296,7 +296,7 @@ class OverlayDialect:
 
     def _whiteout(self, at: At) -> Steps:
         if self.whiteouts is Whiteouts.DEVICE:
-            return (MakeNode(at, _s.S_IFCHR, 0),)
+            return (MakeWhiteout(at),)
         return (MakeFile(at, _XATTR_WHITEOUT_MODE), SetXattr(at, self.prefix + _WHITEOUT, b""))
 
     def _announce(self, whiteout: At) -> Steps:

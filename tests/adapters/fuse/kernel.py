@@ -61,6 +61,8 @@ class Kernel:
         self._replies: dict[int, Reply] = {}
         self._unique = 2
         self.answers: Counter[int] = Counter()
+        self.notices: list[tuple[int, bytes]] = []
+        """Which, and what follows its header."""
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve)
         self._requests.put(init_with or init())
@@ -119,6 +121,9 @@ class Kernel:
         reply = b"".join(parts)
         length, error, unique = struct.unpack_from("=IiQ", reply)
         assert length == len(reply)
+        if unique == 0:
+            self.notices.append((error, reply[16:]))
+            return
         assert -512 < error <= 0
         assert error == 0 or length == 16
         with self._replied:

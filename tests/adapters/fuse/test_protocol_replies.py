@@ -102,8 +102,15 @@ def test_the_answer_to_init(minor: int, flags: InitFlags, expected: str) -> None
 def test_directory_entries_are_padded_to_8_bytes(name: bytes, expected: str) -> None:
     packed = protocol.dirent(name, 0x55, 3, Kind.FILE)
     assert packed.hex() == expected
-    assert len(packed) == protocol.dirent_size(name)
     assert list(protocol.iter_dirents(packed * 2)) == [(name, 0x55, 3, Kind.FILE)] * 2
+
+
+@pytest.mark.parametrize("name", [b"n", b"eight888", b"hello", b"x" * 255])
+def test_an_entry_with_attributes_is_both_in_one(name: bytes) -> None:
+    packed = protocol.direntplus(0xABCDEF, STAT, LIFETIMES, name, 3)
+    entry = protocol.entry_out(0xABCDEF, STAT, LIFETIMES)
+    assert packed == entry + protocol.dirent(name, STAT.ino, 3, Kind.FILE)
+    assert len(packed) == protocol.direntplus_size(name)
 
 
 def test_headers() -> None:

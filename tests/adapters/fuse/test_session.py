@@ -19,7 +19,7 @@ from unionfs.core.union import Union
 from unionfs.errors import error
 from unionfs.layers.memory import MemoryStore
 from unionfs.layers.memory.file import MemoryFile
-from unionfs.types import Access
+from unionfs.types import Access, Stat
 
 UNKNOWN = 99_999
 ROOT = 1
@@ -291,14 +291,14 @@ def test_an_errno_that_the_protocol_has_no_room_for_is_eio(
 
 
 def test_one_broken_file_does_not_fail_a_listing(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    getattr_ = Union.getattr
+    stat = MemoryStore.stat
 
-    def fail_for_links(union: Union, node: object) -> object:
-        if node.kind == 10:  # type: ignore[attr-defined]
+    def fail_for_the_link(store: MemoryStore, path: bytes) -> Stat:
+        if path == b"link":
             raise error(errno.EUCLEAN)
-        return getattr_(union, node)  # type: ignore[arg-type]
+        return stat(store, path)
 
-    monkeypatch.setattr(Union, "getattr", fail_for_links)
+    monkeypatch.setattr(MemoryStore, "stat", fail_for_the_link)
     reply = kernel.ask(Opcode.READDIRPLUS, struct.pack("=QQI20x", 0, 0, 4096))
     assert reply.error == 0
     listed = dict(entries(reply.body))

@@ -15,6 +15,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 
+from unionfs.adapters.fuse.arrival import Arrival
 from unionfs.errors import UnionError
 
 PATH = "/dev/fuse"
@@ -116,9 +117,11 @@ class Device:
     """The kernel's side of a mount: one request a read, one reply a write."""
 
     def __init__(self, fd: int, max_request: int) -> None:
+        os.set_blocking(fd, False)
         self._fd = fd
         self._buffer = bytearray(max_request)
         self._view = memoryview(self._buffer)
+        self._arrival = Arrival(fd)
 
     @property
     def descriptor(self) -> int:
@@ -129,13 +132,16 @@ class Device:
         while True:
             try:
                 size = os.readv(self._fd, [self._buffer])
+            except BlockingIOError:
+                self._arrival.wait()
             except OSError as failure:
-                if failure.errno in _AGAIN:
-                    continue
                 if failure.errno in _GONE:
                     return None
-                raise
-            return self._view[:size]
+                if failure.errno not in _AGAIN:
+                    raise
+            else:
+                self._arrival.came()
+                return self._view[:size]
 
     def send(self, *parts: bytes) -> None:
         """Answer a request. One that was interrupted meanwhile has nobody left to hear it."""
@@ -152,7 +158,7 @@ class Device:
         os.close(self._fd)
 
 
-_AGAIN = (errno.ENOENT, errno.EINTR, errno.EAGAIN)
+_AGAIN = (errno.ENOENT, errno.EINTR)
 """ENOENT: the request was interrupted before it could be read."""
 
 _GONE = (errno.ENODEV, errno.ECONNABORTED, errno.EBADF)

@@ -8,18 +8,18 @@ layers change through this mount only.
 from __future__ import annotations
 
 import errno
-import os
 import stat as _s
 from collections.abc import Callable
+from contextlib import closing
 
 from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
 from unionfs.adapters.fuse.groups import is_member
-from unionfs.adapters.fuse.handles import Handles
 from unionfs.adapters.fuse.nodeids import NodeIds
-from unionfs.adapters.fuse.passthrough import Passthrough
-from unionfs.adapters.fuse.protocol import Lifetimes, Opcode, OpenFlags, Request, SetattrValid
+from unionfs.adapters.fuse.notices import Notices
+from unionfs.adapters.fuse.openings import Openings
+from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
 from unionfs.core.attrs import Changes
 from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
@@ -33,10 +33,13 @@ DAY = 86_400
 FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
 
 _SMALLEST_DIRENT = 24
-_PLUS = len(protocol.NO_ENTRY)
 
 _DOT, _DOTDOT = 1, 2
 """The cookies of the two entries that the union does not list."""
+
+
+class WouldWaitError(Exception):
+    """An answer that cannot be had at once."""
 
 
 class Dispatcher:
@@ -49,10 +52,15 @@ class Dispatcher:
         self._union = union
         self._lifetimes = lifetimes
         self._ids = NodeIds(union)
-        self._files: Handles[Handle] = Handles()
-        self.passthrough = Passthrough(read_only=union.upper is None)
+        self._notices = Notices()
+        self._files = Openings(union, self._notices)
         self._clock = Clock()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
+
+    def start(self, flags: InitFlags, send: Callable[..., None], descriptor: int | None) -> None:
+        """INIT has settled `flags`; `send` takes what the kernel is told without having asked."""
+        self._notices.start(send)
+        self._files.start(flags, descriptor)
 
     def answer(self, request: Request) -> bytes | None:
         """The body of the reply; None where the protocol has no reply. Raises what the operation raises."""
@@ -60,6 +68,15 @@ class Dispatcher:
         if handler is None:
             raise error(errno.ENOSYS)
         return handler(self, request, *request.arguments)
+
+    def answer_now(self, request: Request) -> bytes | None:
+        """As `answer`; `WouldWaitError` where that has, or may have, to wait for data."""
+        if request.opcode == Opcode.READ:
+            try:
+                return self._read_now(request, *request.arguments)
+            except BlockingIOError as failure:
+                raise WouldWaitError from failure
+        return self.answer(request)
 
     def may_block(self, request: Request) -> bool:
         """Whether answering may take long: data to copy up, or to put on stable storage."""
@@ -75,8 +92,7 @@ class Dispatcher:
         return not self._copies_metadata_alone and request.opcode in _COPYING
 
     def close(self) -> None:
-        for handle in self._files.all():
-            handle.close()
+        self._files.close()
 
     def _is_unwritten(self, node: Node) -> bool:
         return node.kind is Kind.FILE and (not node.upper or node.data is not None)
@@ -95,11 +111,15 @@ class Dispatcher:
         return protocol.entry_out(self._ids.remember(node), stat, self._lifetimes)
 
     def _forget(self, request: Request, count: int) -> None:
-        self._ids.forget(request.nodeid, count)
+        self._forget_one(request.nodeid, count)
 
     def _batch_forget(self, request: Request, forgets: list[tuple[int, int]]) -> None:
         for nodeid, count in forgets:
-            self._ids.forget(nodeid, count)
+            self._forget_one(nodeid, count)
+
+    def _forget_one(self, nodeid: int, count: int) -> None:
+        self._files.forget(nodeid)
+        self._ids.forget(nodeid, count)
 
     def _readlink(self, request: Request) -> bytes:
         return self._union.readlink(self._ids[request.nodeid])
@@ -193,26 +213,15 @@ class Dispatcher:
 
     def _open(self, request: Request, flags: int, open_flags: int) -> bytes:
         node = self._ids[request.nodeid]
-        # The kernel says where the end is, and O_APPEND may be taken away later (fcntl(2), F_SETFL).
-        handle = self._union.open(node, access_of(flags & ~os.O_APPEND))
+        opened = self._files.open(request.nodeid, node, flags)
         if open_flags & protocol.OPEN_KILL_SUIDGID:
             self._drop_set_id(request, node)
-        return self._opened(handle, flags)
+        return opened
 
-    def _opened(self, handle: Handle, flags: int) -> bytes:
-        try:
-            backing_id = self.passthrough.opened(handle, access_of(flags))
-        except BaseException:
-            self._close(handle)
-            raise
-        fh = self._files.add(handle)
-        if backing_id:
-            return protocol.open_out(fh, _PASSED_THROUGH, backing_id)
-        return protocol.open_out(fh, _OPENED)
-
-    def _close(self, handle: Handle) -> None:
-        self.passthrough.closed(handle.node)
-        handle.close()
+    def _made(self, node: Node, handle: Handle, flags: int) -> bytes:
+        """Of a file that is open because it has just been made."""
+        entry = self._entry(node)
+        return entry + self._files.opened(self._ids.number(node), handle, access_of(flags))
 
     def _create(
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
@@ -220,19 +229,26 @@ class Dispatcher:
         node, handle = self._union.create(
             self._ids[request.nodeid], _checked(name), _s.S_IMODE(mode), _owner(request)
         )
-        entry = self._entry(node)
-        return entry + self._opened(handle, flags)
+        return self._made(node, handle, flags)
 
     def _tmpfile(
         self, request: Request, flags: int, mode: int, umask: int, open_flags: int, name: bytes
     ) -> bytes:
         parent = self._ids[request.nodeid]
         node, handle = self._union.tmpfile(parent, _s.S_IMODE(mode), _owner(request))
-        entry = self._entry(node)
-        return entry + self._opened(handle, flags)
+        return self._made(node, handle, flags)
 
     def _read(self, request: Request, fh: int, offset: int, size: int) -> bytes:
-        return self._files[fh].read(size, offset)
+        if fh:
+            return self._files[fh].read(size, offset)
+        with closing(self._union.open(self._ids[request.nodeid])) as handle:
+            return handle.read(size, offset)
+
+    def _read_now(self, request: Request, fh: int, offset: int, size: int) -> bytes:
+        return self._at_hand(request, fh).read_now(size, offset)
+
+    def _at_hand(self, request: Request, fh: int) -> Handle:
+        return self._files.at_hand(fh, request.nodeid, self._ids[request.nodeid])
 
     def _write(self, request: Request, fh: int, offset: int, data: memoryview, flags: int) -> bytes:
         handle = self._files[fh]
@@ -258,7 +274,7 @@ class Dispatcher:
         return kept
 
     def _release(self, request: Request, fh: int) -> bytes:
-        self._close(self._files.pop(fh))
+        self._files.release(fh)
         return b""
 
     def _fsync(self, request: Request, fh: int, flags: int) -> bytes:
@@ -278,7 +294,7 @@ class Dispatcher:
         return b""
 
     def _lseek(self, request: Request, fh: int, offset: int, whence: int) -> bytes:
-        return protocol.lseek_out(self._files[fh].seek(offset, whence))
+        return protocol.lseek_out(self._at_hand(request, fh).seek(offset, whence))
 
     def _copy_file_range(self, request: Request, *arguments: int) -> bytes:
         return protocol.written(self._copied(*arguments))
@@ -299,7 +315,8 @@ class Dispatcher:
     def _readdir(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
         reply = bytearray()
-        for entry in self._listing(directory, cookie, size // _SMALLEST_DIRENT + 1):
+        entries = self._union.readdir(directory, cookie, size // _SMALLEST_DIRENT + 1)
+        for entry in self._dots(directory, cookie) + entries:
             ino = entry.ino or self._ino(directory, entry.name)
             packed = protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
             if len(reply) + len(packed) > size:
@@ -309,30 +326,29 @@ class Dispatcher:
 
     def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
-        reply = bytearray()
-        for entry in self._listing(directory, cookie, size // (_PLUS + _SMALLEST_DIRENT) + 1):
-            if len(reply) + _PLUS + protocol.dirent_size(entry.name) > size:
-                break
-            node = None if entry.cookie <= _DOTDOT else self._child(directory, entry.name)
-            reply += self._entry_or_none(node)
-            ino = node.ino if node else entry.ino or 1
-            reply += protocol.dirent(entry.name, ino, entry.cookie, entry.kind)
-        return bytes(reply)
+        room = _Room(size)
+        reply = [
+            protocol.NO_ENTRY + protocol.dirent(dot.name, dot.ino, dot.cookie, dot.kind)
+            for dot in self._dots(directory, cookie)
+            if room.fits(dot.name)
+        ]
+        lifetimes, remember = self._lifetimes, self._ids.remember
+        for name, kind, place, found in self._union.readdirplus(directory, cookie, room.fits):
+            if found is not None:
+                node, stat = found
+                reply.append(protocol.direntplus(remember(node), stat, lifetimes, name, place))
+            else:
+                reply.append(protocol.NO_ENTRY + protocol.dirent(name, 1, place, kind))
+        return b"".join(reply)
 
-    def _entry_or_none(self, node: Node | None) -> bytes:
-        """One broken file must not fail the listing: the kernel would never forget what came before it."""
-        try:
-            return self._entry(node) if node else protocol.NO_ENTRY
-        except OSError:
-            return protocol.NO_ENTRY
-
-    def _listing(self, directory: Node, cookie: int, limit: int) -> list[DirEntry]:
+    def _dots(self, directory: Node, cookie: int) -> list[DirEntry]:
+        """The entries behind `cookie` that the union does not list."""
         dots: list[DirEntry] = []
         if cookie < _DOT:
             dots.append(DirEntry(b".", Kind.DIR, directory.ino, _DOT))
         if cookie < _DOTDOT:
             dots.append(DirEntry(b"..", Kind.DIR, self._parent_ino(directory), _DOTDOT))
-        return dots + self._union.readdir(directory, cookie, limit)
+        return dots
 
     def _parent_ino(self, directory: Node) -> int:
         try:
@@ -340,16 +356,24 @@ class Dispatcher:
         except FileNotFoundError:
             return directory.ino  # the directory itself has been removed
 
-    def _child(self, directory: Node, name: bytes) -> Node | None:
-        """What a listed name stands for; None where it is gone or broken, which asking for it will tell."""
-        try:
-            return self._union.lookup(directory, name)
-        except OSError:
-            return None
-
     def _ino(self, directory: Node, name: bytes) -> int:
-        node = self._child(directory, name)
-        return node.ino if node else 1
+        """The number of what a listed name stands for; 1 where it is broken."""
+        try:
+            return self._union.lookup(directory, name).ino
+        except OSError:
+            return 1
+
+
+class _Room:
+    """What is left of the room for a READDIRPLUS reply, in bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def fits(self, name: bytes) -> bool:
+        """Take the room for one more entry; False where it is too little."""
+        self._left -= protocol.direntplus_size(name)
+        return self._left >= 0
 
 
 _MODE = 0o177777
@@ -370,11 +394,6 @@ _SAME_OWNER = Changes(uid=-1)
 """chown(2) to nobody: it dates the change and takes set-id bits. The kernel sends it with nothing valid."""
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
-
-_OPENED = OpenFlags.KEEP_CACHE | OpenFlags.NOFLUSH
-
-_PASSED_THROUGH = OpenFlags.PASSTHROUGH | OpenFlags.NOFLUSH
-"""There are no pages to keep; the kernel refuses such an open with EIO (linux, fs/fuse/iomode.c)."""
 
 _BLOCKING = frozenset(
     {

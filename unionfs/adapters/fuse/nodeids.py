@@ -25,7 +25,8 @@ class NodeIds:
         self._union = union
         self._lock = Lock()
         self._nodes = {ROOT_ID: union.root}
-        self._counts: dict[int, int] = {ROOT_ID: 1}
+        self._more: dict[int, int] = {}
+        """How many times more than once the kernel has been told, of those of which it was told again."""
 
     def __getitem__(self, nodeid: int) -> Node:
         """The node with this number; ESTALE where the kernel has forgotten it, or made it up."""
@@ -37,14 +38,20 @@ class NodeIds:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def number(self, node: Node) -> int:
+        """The node's number."""
+        return ROOT_ID if node is self._union.root else id(node)
+
     def remember(self, node: Node) -> int:
         """The node's number, which the kernel is about to be told once more."""
+        nodeid = id(node)
         if node is self._union.root:
             return ROOT_ID
-        nodeid = id(node)
         with self._lock:
-            self._nodes[nodeid] = node
-            self._counts[nodeid] = self._counts.get(nodeid, 0) + 1
+            if nodeid in self._nodes:
+                self._more[nodeid] = self._more.get(nodeid, 0) + 1
+            else:
+                self._nodes[nodeid] = node
         return nodeid
 
     def forget(self, nodeid: int, count: int) -> None:
@@ -52,11 +59,11 @@ class NodeIds:
         if nodeid == ROOT_ID:
             return
         with self._lock:
-            left = self._counts.get(nodeid, 0) - count
-            if left > 0:
-                self._counts[nodeid] = left
+            left = 1 + self._more.pop(nodeid, 0) - count
+            if left > 0 and nodeid in self._nodes:
+                if left > 1:
+                    self._more[nodeid] = left - 1
                 return
-            self._counts.pop(nodeid, None)
             node = self._nodes.pop(nodeid, None)
         if node is not None:
             self._union.forget(node)
@@ -66,5 +73,5 @@ class NodeIds:
     def _shrink(self) -> None:
         """A dict never gets smaller by itself, however little is left in it."""
         with self._lock:
-            self._nodes, self._counts = dict(self._nodes), dict(self._counts)
+            self._nodes, self._more = dict(self._nodes), dict(self._more)
         give_back()

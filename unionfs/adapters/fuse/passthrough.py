@@ -27,7 +27,7 @@ _BACKING_MAP = struct.Struct("=iIQ")
 _log = logging.getLogger(__name__)
 
 
-class _Opened:
+class Opened:
     """How a node is open, and how often; `backing_id` is 0 where the daemon serves its data."""
 
     __slots__ = ("backing_id", "count")
@@ -45,22 +45,22 @@ class Passthrough:
         self._device = -1
         self._on = False
         self._lock = Lock()
-        self._open: dict[Node, _Opened] = {}
+        self._open: dict[Node, Opened] = {}
 
     def start(self, device: int) -> None:
         """The kernel has agreed to passthrough on this descriptor of /dev/fuse."""
         self._device, self._on = device, True
 
-    def opened(self, handle: Handle, access: Access) -> int:
-        """The backing id to open a node with, 0 for none; to be matched by `closed`."""
+    def opened(self, handle: Handle, access: Access) -> Opened:
+        """How to open a node once more; to be matched by `closed`, also after an error."""
         with self._lock:
             known = self._open.get(handle.node)
             if known is None:
-                known = self._open[handle.node] = _Opened(self._register(handle))
+                known = self._open[handle.node] = Opened(self._register(handle))
             known.count += 1
         if known.backing_id and access & Access.WRITE:
             handle.prepare_to_write()
-        return known.backing_id
+        return known
 
     def closed(self, node: Node) -> None:
         with self._lock:

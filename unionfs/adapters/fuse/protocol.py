@@ -133,6 +133,14 @@ FSYNC_FDATASYNC = 1 << 0
 _WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET)
 
 
+class Notice(IntEnum):
+    """What the daemon tells the kernel without being asked."""
+
+    INVAL_INODE = 2
+    INVAL_ENTRY = 3
+    STORE = 4
+
+
 class MalformedError(Exception):
     """A request that the protocol does not allow."""
 
@@ -354,15 +362,20 @@ _BEFORE_SETXATTR_EXT: Layouts = {**_NEWEST, Opcode.SETXATTR: _short_setxattr}
 _OUT_HEADER = Struct("=IiQ")
 _ENTRY = Struct("=QQQQII")
 _ATTR_OUT = Struct("=QII")
-_ATTR = Struct("=QQQQQQIIIIIIIIII")
+_ATTR = Struct("=QQQqqqIIIIIIIIII")
 _OPEN = Struct("=QIi")
 _WRITTEN = Struct("=I4x")
 _XATTR_SIZE = Struct("=I4x")
 _LSEEK = Struct("=Q")
 _COPIED = Struct("=Q")
 _STATFS = Struct("=QQQQQIIII24x")
+_STORE = Struct("=QQI4x")
+_INVAL_INODE = Struct("=Qqq")
+_INVAL_ENTRY = Struct("=QII")
 _INIT_OUT = Struct("=IIIIHHIIHHII24x")
 _DIRENT = Struct("=QQII")
+_DIRENTPLUS = Struct("=QQQQIIQQQqqqIIIIIIIIIIQQII")
+"""`_ENTRY`, `_ATTR` and `_DIRENT` at once."""
 
 _BLOCK_SIZE = 4096
 _DIRENT_ALIGN = 8
@@ -389,15 +402,36 @@ def reply_header(unique: int, size: int) -> bytes:
     return _OUT_HEADER.pack(16 + size, 0, unique)
 
 
+def notice_of_data(nodeid: int, offset: int, size: int) -> bytes:
+    """The head of a notice whose `size` bytes of data belong in the kernel's pages of a file."""
+    head = _OUT_HEADER.pack(16 + _STORE.size + size, Notice.STORE, 0)
+    return head + _STORE.pack(nodeid, offset, size)
+
+
+def notice_of_inode(nodeid: int, offset: int, length: int) -> bytes:
+    """Attributes of a file, and its pages from `offset` on (`length` 0: all), are not what they were.
+
+    With a negative `offset` it is the attributes alone.
+    """
+    body = _INVAL_INODE.pack(nodeid, offset, length)
+    return _OUT_HEADER.pack(16 + len(body), Notice.INVAL_INODE, 0) + body
+
+
+def notice_of_entry(parent: int, name: bytes) -> bytes:
+    """A name does not stand for what it stood for, or for nothing."""
+    body = _INVAL_ENTRY.pack(parent, len(name), 0) + name + b"\0"
+    return _OUT_HEADER.pack(16 + len(body), Notice.INVAL_ENTRY, 0) + body
+
+
 def attr(stat: Stat) -> bytes:
     mode, ino, _, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime = stat
     return _ATTR.pack(
         ino,
         size,
         blocks,
-        atime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
-        mtime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
-        ctime // _SECOND & 0xFFFF_FFFF_FFFF_FFFF,
+        atime // _SECOND,
+        mtime // _SECOND,
+        ctime // _SECOND,
         atime % _SECOND,
         mtime % _SECOND,
         ctime % _SECOND,
@@ -461,9 +495,47 @@ def dirent(name: bytes, ino: int, cookie: int, kind: Kind) -> bytes:
     return packed + bytes(-len(packed) % _DIRENT_ALIGN)
 
 
-def dirent_size(name: bytes) -> int:
-    """The length of `dirent` for this name."""
-    size = _DIRENT.size + len(name)
+def direntplus(nodeid: int, stat: Stat, lifetimes: Lifetimes, name: bytes, cookie: int) -> bytes:
+    """One entry of a READDIRPLUS reply: `entry_out`, and `dirent` behind it."""
+    mode, ino, _, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime = stat
+    packed = _DIRENTPLUS.pack(
+        nodeid,
+        0,
+        lifetimes.entry,
+        lifetimes.attr,
+        0,
+        0,
+        ino,
+        size,
+        blocks,
+        atime // _SECOND,
+        mtime // _SECOND,
+        ctime // _SECOND,
+        atime % _SECOND,
+        mtime % _SECOND,
+        ctime % _SECOND,
+        mode,
+        nlink,
+        uid,
+        gid,
+        encode_device(rdev) if rdev else 0,
+        _BLOCK_SIZE,
+        0,
+        ino,
+        cookie,
+        len(name),
+        mode >> 12,
+    )
+    return packed + name + _PADDING[len(name) % _DIRENT_ALIGN]
+
+
+_PADDING = tuple(bytes(-length % _DIRENT_ALIGN) for length in range(_DIRENT_ALIGN))
+"""What follows a name, by its length modulo 8: the entry's fixed part is whole eights."""
+
+
+def direntplus_size(name: bytes) -> int:
+    """The length of an entry of this name in a READDIRPLUS reply, in bytes."""
+    size = _DIRENTPLUS.size + len(name)
     return size + -size % _DIRENT_ALIGN
 
 

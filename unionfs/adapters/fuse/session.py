@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from unionfs.adapters.fuse import protocol
-from unionfs.adapters.fuse.dispatch import WAITING, Dispatcher
+from unionfs.adapters.fuse.dispatch import WAITING, Dispatcher, WouldWaitError
 from unionfs.adapters.fuse.protocol import InitFlags, MalformedError, Opcode, Request
 from unionfs.adapters.fuse.wire import errno_of
 
@@ -32,6 +32,7 @@ _WANTED = (
     | InitFlags.PARALLEL_DIROPS
     | InitFlags.MAX_PAGES
     | InitFlags.CACHE_SYMLINKS
+    | InitFlags.NO_OPEN_SUPPORT
     | InitFlags.NO_OPENDIR_SUPPORT
     | InitFlags.EXPLICIT_INVAL_DATA
     | InitFlags.HANDLE_KILLPRIV_V2
@@ -92,11 +93,18 @@ class Session:
         if request.opcode == Opcode.INIT:
             self._init(request)
         elif self._blocks(request):
-            work = self._workers.submit(self._answer, _kept(request))
+            work = self._hand_over(request)
             self._under_way.add(work)
             work.add_done_callback(self._under_way.discard)
         else:
-            self._answer(request)
+            try:
+                self._answer(request, self._dispatcher.answer_now)
+            except WouldWaitError:
+                self._hand_over(request)
+
+    def _hand_over(self, request: Request) -> Future[None]:
+        """Have a worker answer."""
+        return self._workers.submit(self._answer, _kept(request), self._dispatcher.answer)
 
     def _blocks(self, request: Request) -> bool:
         """Whether answering may take long, by itself or because a worker has to finish first."""
@@ -107,9 +115,11 @@ class Session:
         except OSError:
             return False  # it will fail in the same way, at once
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: Request, answer: Callable[[Request], bytes | None]) -> None:
         try:
-            body = self._dispatcher.answer(request)
+            body = answer(request)
+        except WouldWaitError:
+            raise
         except Exception as failure:  # noqa: BLE001 - a request that fails must not end the mount
             body = None
             number = errno_of(failure)
@@ -138,9 +148,7 @@ class Session:
             background=BACKGROUND,
         )
         self._channel.send(protocol.reply(request.unique, body))
-        descriptor = self._channel.descriptor
-        if self.flags & InitFlags.PASSTHROUGH and descriptor is not None:
-            self._dispatcher.passthrough.start(descriptor)
+        self._dispatcher.start(self.flags, self._channel.send, self._channel.descriptor)
         self._ready()
 
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 
 from unionfs.types import Stat, StatFs
 
+_fields = attrgetter(
+    *("st_mode", "st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_rdev", "st_size", "st_blocks"),
+    *("st_atime_ns", "st_mtime_ns", "st_ctime_ns"),
+)
+"""In the order of `Stat`: one call instead of twelve, for what is done to every file of a tree."""
+
 
 def stat_of(st: os.stat_result) -> Stat:
-    return Stat(
-        st.st_mode,
-        st.st_ino,
-        st.st_dev,
-        st.st_nlink,
-        st.st_uid,
-        st.st_gid,
-        st.st_rdev,
-        st.st_size,
-        st.st_blocks,
-        st.st_atime_ns,
-        st.st_mtime_ns,
-        st.st_ctime_ns,
-    )
+    return Stat._make(_fields(st))
 
 
 def statfs_of(st: os.statvfs_result) -> StatFs:

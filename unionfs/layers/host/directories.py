@@ -17,16 +17,22 @@ from unionfs.layers.host import syscalls
 from unionfs.layers.paths import check_name
 
 PATH_MAX = 4096
-_OPEN_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WAYS = (os.O_RDONLY | os.O_NOATIME, os.O_RDONLY, os.O_PATH)
+"""How a directory is opened, the best first: its own (O_NOATIME), one we may read, one we may only enter."""
 
 
 class Directory:
-    """An O_PATH descriptor, closed when the last user lets go of this object."""
+    """A descriptor of a directory, closed when the last user lets go of this object.
 
-    __slots__ = ("fd",)
+    `is_readable` says that it can be used for more than as the start of a path.
+    """
 
-    def __init__(self, fd: int) -> None:
+    __slots__ = ("fd", "is_readable")
+
+    def __init__(self, fd: int, *, is_readable: bool = False) -> None:
         self.fd = fd
+        self.is_readable = is_readable
 
     def __del__(self) -> None:
         self.close()
@@ -42,14 +48,14 @@ class DirectoryCache:
     """The most recently used directories of all stores: a limit on descriptors is one of the process.
 
     A directory that was looked up while another was being renamed is not kept
-    (`_generation`), as its path may have changed meanwhile.
+    (`generation`), as its path may have changed meanwhile.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Directory, bytes], Directory] = OrderedDict()
-        self._generation = 0
+        self.generation = 0
 
     def get(self, root: Directory, path: bytes) -> Directory:
         """The directory at `path` below `root`; ENOENT, ENOTDIR or ELOOP where there is none."""
@@ -62,21 +68,29 @@ class DirectoryCache:
         except KeyError:
             return self._open(key)
 
+    def kept(self, root: Directory, path: bytes) -> Directory | None:
+        """The directory at `path` below `root`, if it is at hand."""
+        return self._kept.get((root, path))
+
     def _open(self, key: tuple[Directory, bytes]) -> Directory:
-        generation = self._generation
+        generation = self.generation
         directory = open_beneath(*key)
+        self.keep(key, directory, generation)
+        return directory
+
+    def keep(self, key: tuple[Directory, bytes], directory: Directory, generation: int) -> None:
+        """Remember what was opened at a path below a root after `generation` had been read."""
         with self._lock:
-            if generation == self._generation:
+            if generation == self.generation:
                 self._kept[key] = directory
                 if len(self._kept) > self._capacity:
                     self._kept.popitem(last=False)
-        return directory
 
     def forget(self, root: Directory, path: bytes) -> None:
         """`path` and what is below it may lead elsewhere from now on."""
         below = path + b"/"
         with self._lock:
-            self._generation += 1
+            self.generation += 1
             for key in [key for key in self._kept if key[0] is root]:
                 if key[1] == path or key[1].startswith(below):
                     del self._kept[key]
@@ -88,7 +102,7 @@ class DirectoryCache:
 
     def forget_all(self, root: Directory) -> None:
         with self._lock:
-            self._generation += 1
+            self.generation += 1
             for key in [key for key in self._kept if key[0] is root]:
                 del self._kept[key]
 
@@ -123,11 +137,26 @@ def _cut(path: bytes) -> tuple[bytes, bytes]:
 
 
 def _open_by_openat2(start: Directory, path: bytes) -> Directory:
-    return Directory(syscalls.openat2_directory(start.fd, path))
+    return _opened(lambda way: syscalls.openat2_directory(start.fd, path, way))
 
 
 def _open_by_walking(start: Directory, path: bytes) -> Directory:
     directory = start
     for name in path.split(b"/"):
-        directory = Directory(os.open(name, _OPEN_FLAGS, dir_fd=directory.fd))
+        directory = _open_child(directory, name)
     return directory
+
+
+def _open_child(directory: Directory, name: bytes) -> Directory:
+    return _opened(lambda way: os.open(name, way | _DIRECTORY, dir_fd=directory.fd))
+
+
+def _opened(attempt: Callable[[int], int]) -> Directory:
+    """The directory as `attempt` opens it in the best way that is permitted."""
+    for way in _WAYS:
+        try:
+            return Directory(attempt(way), is_readable=way != os.O_PATH)
+        except PermissionError:
+            if way == os.O_PATH:
+                raise
+    raise AssertionError("the last way returns or raises")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from unionfs.core.store import WritableStore
@@ -18,6 +21,7 @@ from unionfs.layers.paths import check_name, names_path
 from unionfs.types import Access, Kind, RenameFlags, Stat, StatFs, XattrFlags, kind_of
 
 _READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _ONLY_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -52,18 +56,29 @@ class HostStore:
         directory, name = self._place(path)
         return stat_of(os.stat(name, dir_fd=directory.fd, follow_symlinks=False))
 
+    @names_path
+    def stat_in(self, path: bytes) -> Callable[[bytes], Stat]:
+        directory = self._directory(path)
+        return lambda name: stat_of(os.stat(name, dir_fd=directory.fd, follow_symlinks=False))
+
     def scan(self, path: bytes) -> list[tuple[bytes, Kind]]:
-        return [(name, kind) for name, kind, _ in self._scan(path)]
+        with self._scan(path) as entries:
+            return [(entry.name.encode(_ENCODING, _ERRORS), _kind(entry)) for entry in entries]
+
+    @contextmanager
+    def _scan(self, path: bytes) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """The directory is kept at hand, for whoever lists one asks about what is in it next."""
+        generation = directories.generation
+        directory = Directory(self._open_directory(path), is_readable=True)
+        with os.scandir(directory.fd) as entries:
+            yield entries
+        if path:
+            directories.keep((self._root, path), directory, generation)
 
     @names_path
-    def _scan(self, path: bytes) -> list[tuple[bytes, Kind, int]]:
+    def _open_directory(self, path: bytes) -> int:
         directory, name = self._place(path)
-        fd = open_quietly(directory.fd, name, _READ_DIRECTORY)
-        try:
-            with os.scandir(fd) as entries:
-                return [(os.fsencode(entry.name), _kind(entry), entry.inode()) for entry in entries]
-        finally:
-            os.close(fd)
+        return open_quietly(directory.fd, name, _READ_DIRECTORY)
 
     @names_path
     def readlink(self, path: bytes) -> bytes:
@@ -72,14 +87,13 @@ class HostStore:
 
     @names_path
     def listxattr(self, path: bytes) -> list[bytes]:
-        directory, name = self._place(path)
-        names = os.listxattr(_proc_path(directory, name), follow_symlinks=False)
-        return [os.fsencode(name) for name in names]
+        target, follow = self._target(path)
+        return [os.fsencode(name) for name in os.listxattr(target, follow_symlinks=follow)]
 
     @names_path
     def getxattr(self, path: bytes, name: bytes) -> bytes:
-        directory, last = self._place(path)
-        return os.getxattr(_proc_path(directory, last), name, follow_symlinks=False)
+        target, follow = self._target(path)
+        return os.getxattr(target, name, follow_symlinks=follow)
 
     @names_path
     def open(self, path: bytes, access: Access = Access.READ) -> HostFile:
@@ -99,12 +113,14 @@ class HostStore:
         names: dict[int, list[bytes]] = {}
         directories = [b""]
         for path in directories:
-            for name, kind, ino in self._scan(path):
-                below = path + b"/" + name if path else name
-                if kind is Kind.DIR:
-                    directories.append(below)
-                else:
-                    names.setdefault(ino, []).append(below)
+            with self._scan(path) as entries:
+                for entry in entries:
+                    name = os.fsencode(entry.name)
+                    below = path + b"/" + name if path else name
+                    if entry.is_dir(follow_symlinks=False):
+                        directories.append(below)
+                    else:
+                        names.setdefault(entry.inode(), []).append(below)
         return {ino: paths for ino, paths in names.items() if len(paths) > 1}
 
     def statfs(self) -> StatFs:
@@ -214,6 +230,19 @@ class HostStore:
             return directory, b"."
         check_name(name)
         return directory, name
+
+    def _directory(self, path: bytes) -> Directory:
+        return directories.get(self._root, path) if path else self._root
+
+    def _target(self, path: bytes) -> tuple[int | bytes, bool]:
+        """What stands for `path` in calls that take a descriptor or a path, and whether to follow links.
+
+        The descriptor of a directory that is at hand, for it takes a fifth of the time of a path.
+        """
+        directory = directories.kept(self._root, path)
+        if directory is not None and directory.is_readable:
+            return directory.fd, True
+        return _proc_path(*self._place(path)), False
 
     def _place_to_change(self, path: bytes) -> tuple[Directory, bytes]:
         if not self.writable:

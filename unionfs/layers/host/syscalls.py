@@ -50,18 +50,22 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-_BENEATH = _OpenHow(
-    os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC,
-    0,
-    _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS,
-)
-_BENEATH_AT = ctypes.addressof(_BENEATH)
-_BENEATH_SIZE = ctypes.sizeof(_BENEATH)
+_BENEATH = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS
+_HOW_SIZE = ctypes.sizeof(_OpenHow)
 
 
-def openat2_directory(dir_fd: int, path: bytes) -> int:
-    """An O_PATH descriptor of a directory beneath `dir_fd`, reached through no symbolic link (else ELOOP)."""
-    return _call(_openat2, _NR_OPENAT2, dir_fd, path, _BENEATH_AT, _BENEATH_SIZE)
+@cache
+def _directory_beneath(way: int) -> _OpenHow:
+    return _OpenHow(way | os.O_DIRECTORY | os.O_CLOEXEC, 0, _BENEATH)
+
+
+def openat2_directory(dir_fd: int, path: bytes, way: int = os.O_PATH) -> int:
+    """A descriptor of a directory beneath `dir_fd`, reached through no symbolic link (else ELOOP).
+
+    `way` is O_PATH, or O_RDONLY and flags that go with it.
+    """
+    how = ctypes.addressof(_directory_beneath(way))
+    return _call(_openat2, _NR_OPENAT2, dir_fd, path, how, _HOW_SIZE)
 
 
 @cache

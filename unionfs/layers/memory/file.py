@@ -33,6 +33,9 @@ class MemoryFile:
         with self._lock:
             return self._inode.data.read(size, offset)
 
+    def pread_now(self, size: int, offset: int) -> bytes:
+        return self.pread(size, offset)
+
     def pwrite(self, data: bytes | memoryview, offset: int) -> int:
         octets = memoryview(data).cast("B")
         _check_range(offset, len(octets))
