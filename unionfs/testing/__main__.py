@@ -26,7 +26,7 @@ from unionfs.testing.conformance.table import TABLE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    checks = _chosen(options.k)
+    checks = _chosen(options.k or ())
     if options.list:
         print("\n".join(check.name for check in checks))
         return 0
@@ -47,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         "mountpoint", nargs="?", metavar="MOUNTPOINT", help="an empty directory of it is enough"
     )
     parser.add_argument(
-        "-k", metavar="PATTERN", default="*", help="only checks whose name matches (*, ?, [])"
+        "-k",
+        metavar="PATTERN",
+        action="append",
+        help="only checks whose name matches (*, ?), or holds it; repeatable",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the checks")
     parser.add_argument("--json", action="store_true", help="print every result as JSON")
@@ -68,9 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(pattern: str) -> list[Check]:
-    wanted = pattern if any(letter in pattern for letter in "*?") else f"*{pattern}*"
-    return [check for check in TABLE.values() if fnmatch.fnmatchcase(check.name, wanted)]
+def _chosen(patterns: Sequence[str]) -> list[Check]:
+    wanted = [pattern if "*" in pattern or "?" in pattern else f"*{pattern}*" for pattern in patterns]
+    return [
+        check
+        for check in TABLE.values()
+        if not wanted or any(fnmatch.fnmatchcase(check.name, pattern) for pattern in wanted)
+    ]
 
 
 def _prepare(directory: str, checks: Iterable[Check], *, flat: bool) -> int:
