@@ -81,6 +81,8 @@ def _chosen(patterns: Sequence[str]) -> list[Check]:
 
 
 def _prepare(directory: str, checks: Iterable[Check], *, flat: bool) -> int:
+    missing = needs.missing(directory, can_remount=True)
+    checks = [check for check in checks if not any(need in missing for need in check.needs)]
     if flat:
         scenes.prepare_flat(directory, checks)
     else:

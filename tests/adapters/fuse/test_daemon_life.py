@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -207,3 +208,14 @@ def test_where_mounting_is_refused_one_line_says_why(ours: Mount, monkeypatch: p
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no write access to mountpoint" in done.stderr
     assert os.listdir(ours.lower.parent / "runtime/unionfs") == []
+
+
+def test_a_mount_of_another_version_is_listed(prepared: Mount) -> None:
+    """Its record may name options that this version does not know."""
+    prepared.mount()
+    path = Path(records.runtime_directory()) / f"{prepared.pid}.json"
+    content = json.loads(path.read_bytes())
+    content["options"]["of_tomorrow"] = True
+    path.write_text(json.dumps(content))
+    assert [record.mountpoint for record in records.living()] == [str(prepared.merged)]
+    prepared.unmount()

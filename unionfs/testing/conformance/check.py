@@ -7,8 +7,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from unionfs.testing.conformance import calls
 from unionfs.testing.conformance.needs import Need
-from unionfs.testing.stacks import Item
+from unionfs.testing.stacks import Dir, HardLink, Item, Node, Whiteout
 
 Given = Mapping[str, Item]
 """What is there before a check begins, by path below its directory."""
@@ -50,6 +51,22 @@ class Check(NamedTuple):
         return self.name
 
 
+def _needed(*given: Given) -> Iterator[Need]:
+    """What it takes to put down what is given."""
+    for item in (item for items in given for item in items.values()):
+        if isinstance(item, Node) and item.kind in (calls.CHAR, calls.BLOCK):
+            yield Need.DEVICES
+        if isinstance(item, Whiteout) or (isinstance(item, Dir) and item.opaque):
+            yield Need.TRUSTED
+        elif not isinstance(item, HardLink | Whiteout):
+            if item.meta[1:3] != (0, 0):
+                yield Need.ROOT
+            if any(name.startswith(b"trusted.") for name, _ in item.meta.xattrs):
+                yield Need.TRUSTED
+            if any(name.startswith(b"security.") for name, _ in item.meta.xattrs):
+                yield Need.CAPABILITIES
+
+
 class Topic:
     """Collects the checks of one topic, in the order in which they are written."""
 
@@ -76,7 +93,8 @@ class Topic:
             name = f"{self._name}.{function.__name__}"
             for case, arguments in (cases or {"": ()}).items():
                 named = f"{name}[{case}]" if case else name
-                self._add(Check(named, function, arguments, needs), given or {}, tuple(layers))
+                wanted = tuple(dict.fromkeys((*needs, *_needed(given or {}, *layers))))
+                self._add(Check(named, function, arguments, wanted), given or {}, tuple(layers))
             return function
 
         return add

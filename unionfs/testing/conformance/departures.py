@@ -61,7 +61,20 @@ _FUSEPY = {
     "times.a_birth_time": "libfuse 2 knows no statx(2)",
 }
 
-_KNOWN: Mapping[str, Mapping[str, str]] = {"overlay": _OVERLAY, "fusepy": _FUSEPY}
+_KEPT_ACLS = "POSIX ACLs are kept, but the kernel is not asked to act on them"
+
+_NATIVE = {
+    "xattrs.an_acl_*": _KEPT_ACLS,
+    "xattrs.a_default_acl_is_inherited@*": _KEPT_ACLS,
+    "xattrs.an_unnamed_file_inherits_too@*": _KEPT_ACLS,
+    "times.a_birth_time": "STATX is not answered",
+}
+
+_KNOWN: Mapping[str, Mapping[str, str]] = {
+    "overlay": _OVERLAY,
+    "fuse.unionfs": _NATIVE,
+    "fusepy": _FUSEPY,
+}
 """By name (for a mount, its type): patterns of checks that may fail there, and why."""
 
 NAMES = tuple(_KNOWN)

@@ -13,6 +13,7 @@ from unionfs.testing.conformance import calls
 
 class Need(Enum):
     ROOT = "the caller is not root"
+    FIRST_NAMESPACE = "the caller is not in the first user namespace"
     DEVICES = "no devices can be made or opened here"
     TRUSTED = "no trusted.* extended attributes"
     ACLS = "no POSIX ACLs"
@@ -36,6 +37,9 @@ def missing(mountpoint: str, *, can_remount: bool) -> Missing:
         found[Need.REMOUNT] = Need.REMOUNT.value
     if os.geteuid() != 0:
         found[Need.ROOT] = Need.ROOT.value
+    with open("/proc/self/uid_map") as ids:
+        if ids.read().split() != ["0", "0", "4294967295"]:
+            found[Need.FIRST_NAMESPACE] = Need.FIRST_NAMESPACE.value
     with tempfile.TemporaryDirectory(prefix=".needs-", dir=mountpoint) as scratch:
         for need, probe in _PROBES.items():
             try:

@@ -17,6 +17,7 @@ from unionfs.testing.stacks import (
     LayerData,
     StackLayer,
     Symlink,
+    Whiteout,
     flatten,
     put_in_directory,
     raw,
@@ -47,7 +48,15 @@ def prepare_flat(directory: str, checks: Iterable[Check]) -> None:
 
 
 def _layer(given: Given) -> LayerData:
-    return {b"": Dir()} | {os.fsencode(path): item for path, item in given.items()}
+    """The layer with all that root owns in it given to whoever runs the suite."""
+    items = {b"": Dir()} | {os.fsencode(path): item for path, item in given.items()}
+    return {path: _given_away(item) for path, item in items.items()}
+
+
+def _given_away(item: Item) -> Item:
+    if isinstance(item, HardLink | Whiteout) or item.meta[1:3] != (0, 0):
+        return item
+    return item._replace(meta=item.meta._replace(uid=os.geteuid(), gid=os.getegid()))
 
 
 def _put_down(items: LayerData, directory: str) -> None:

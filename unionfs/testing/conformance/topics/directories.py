@@ -25,9 +25,7 @@ _TREE: dict[str, Item] = {
 }
 
 
-@TOPIC.check(
-    Need.ROOT, Need.DEVICES, given={"d": Dir()} | {f"d/{name}": item for name, item in kinds.KINDS.items()}
-)
+@TOPIC.check(Need.ROOT, given={"d": Dir()} | {f"d/{name}": item for name, item in kinds.KINDS.items()})
 def the_kinds_that_a_listing_tells() -> None:
     with os.scandir("d") as entries:
         for entry in entries:

@@ -16,7 +16,7 @@ TOPIC = Topic("errors")
 
 _HELPED = {pathcalls.HELPER: kinds.FILE, "file": kinds.FILE, "dir": kinds.DIRECTORY}
 _EVERY = cases(pathcalls.EVERY)
-_MAKING = cases(pathcalls.MAKING, pathcalls.MAKING_DEVICES)
+_MAKING = cases(pathcalls.MAKING)
 _EXISTING = cases(pathcalls.ON_NAMES, pathcalls.FOLLOWING, pathcalls.ON_DIRECTORIES, pathcalls.ON_LINKS)
 
 
@@ -119,22 +119,20 @@ _TAKEN = {f"{call},{kind}": (call, kind) for call, (function,) in _TAKING.items(
 _TAKEN_ARGUMENTS = {name: (getattr(pathcalls, call), kind) for name, (call, kind) in _TAKEN.items()}
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS | _HELPED, cases=_TAKEN_ARGUMENTS)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS | _HELPED, cases=_TAKEN_ARGUMENTS)
 def a_name_that_is_taken(call: PathCall, kind: str) -> None:
     before = os.lstat(kind)
     refused(EEXIST, call, kind)
     same("the file that has the name", os.lstat(kind)[:4], before[:4])
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir"}))
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir"}))
 def rmdir_of_what_is_no_directory(kind: str) -> None:
     refused(ENOTDIR, os.rmdir, kind)
     holds(f"{kind} is still there", os.path.lexists(kind))
 
 
-@TOPIC.check(
-    Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir", "symlink"})
-)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir", "symlink"}))
 def a_slash_behind_what_is_no_directory(kind: str) -> None:
     for call in (pathcalls.lstat, pathcalls.stat, pathcalls.unlink, pathcalls.rmdir, pathcalls.rename_from):
         refused(ENOTDIR, call, kind + "/")
@@ -142,7 +140,7 @@ def a_slash_behind_what_is_no_directory(kind: str) -> None:
     refused(ENOTDIR, os.chdir, kind)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"symlink"}))
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"symlink"}))
 def readlink_of_what_is_no_link(kind: str) -> None:
     refused(EINVAL, os.readlink, kind)
 

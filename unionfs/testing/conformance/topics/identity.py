@@ -145,7 +145,7 @@ def a_write_by_one_name_is_read_by_all() -> None:
         os.close(fd)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_TREE)
+@TOPIC.check(Need.ROOT, given=_TREE)
 def no_two_files_share_a_number() -> None:
     os.mkdir("fresh")
     for number in range(20):
@@ -158,7 +158,7 @@ def no_two_files_share_a_number() -> None:
     same("how many different numbers", len(set(found)), len(found))
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_TREE)
+@TOPIC.check(Need.ROOT, given=_TREE)
 def all_are_of_one_file_system() -> None:
     here = os.stat(".").st_dev
     for name in os.listdir("d"):

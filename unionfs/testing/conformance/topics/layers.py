@@ -138,7 +138,7 @@ _OVER: tuple[Given, Given] = (
 )
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, layers=_OVER)
+@TOPIC.check(Need.ROOT, layers=_OVER)
 def every_kind_over_every_kind() -> None:
     for top, item in kinds.KINDS.items():
         for bottom in kinds.KINDS:
@@ -148,7 +148,7 @@ def every_kind_over_every_kind() -> None:
                 same(f"what {name} holds", os.listdir(name), ["below"] if bottom == "dir" else [])
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, layers=_OVER)
+@TOPIC.check(Need.ROOT, layers=_OVER)
 def removing_every_kind_over_every_kind() -> None:
     for name in sorted(os.listdir()):
         if os.path.isdir(name) and not os.path.islink(name):

@@ -115,7 +115,7 @@ def a_directory_moved_deep_down() -> None:
 _SPECIAL = kinds.each(("fifo", "socket", "char", "block"))
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=_SPECIAL)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=_SPECIAL)
 def what_special_files_are(kind: str) -> None:
     item = kinds.KINDS[kind]
     assert isinstance(item, Node)
@@ -132,7 +132,7 @@ def what_special_files_are(kind: str) -> None:
     same("its links and owner", (found.st_nlink, found.st_uid, found.st_gid), (2, 1, 2))
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given={"null": Node(calls.CHAR, os.makedev(1, 3), Meta(0o666))})
+@TOPIC.check(Need.ROOT, given={"null": Node(calls.CHAR, os.makedev(1, 3), Meta(0o666))})
 def a_device_works() -> None:
     fd = os.open("null", os.O_RDWR)
     same("bytes written", os.write(fd, b"gone"), 4)

@@ -197,7 +197,7 @@ def _may_take(directory: str, file: str) -> bool:
     return "user" in (directory, file)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=_STICKY)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=_STICKY)
 def removing_from_a_sticky_directory(directory: str, file: str, kind: str) -> None:
     path = _made_in_sticky(directory, file, kind, "sticky", "x")
     remove = os.rmdir if kind == "dir" else os.unlink
@@ -209,7 +209,7 @@ def removing_from_a_sticky_directory(directory: str, file: str, kind: str) -> No
         holds("it is still there", os.path.lexists(path))
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS | {"home": _dir(0o755)}, cases=_STICKY)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS | {"home": _dir(0o755)}, cases=_STICKY)
 def renaming_from_a_sticky_directory(directory: str, file: str, kind: str) -> None:
     path = _made_in_sticky(directory, file, kind, "sticky", "x")
     for new in ("sticky/y", "home/y"):
@@ -235,7 +235,6 @@ _REPLACING = {
 
 @TOPIC.check(
     Need.ROOT,
-    Need.DEVICES,
     given=kinds.KINDS | {"home": _dir(0o755), "home/f": File(b"", _MINE), "home/d": _dir(0o755)},
     cases=_REPLACING,
 )
@@ -319,9 +318,7 @@ def a_new_owner_takes_set_id_bits(bits: int) -> None:
     mode("f", _without_set_id(bits))
 
 
-@TOPIC.check(
-    Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir", "symlink"})
-)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each(set(kinds.KINDS) - {"dir", "symlink"}))
 def a_new_owner_takes_set_id_bits_of_every_kind(kind: str) -> None:
     os.chmod(kind, 0o6755)
     done(os.chown, kind, 5, 6)
@@ -392,7 +389,7 @@ def writing_takes_set_id_bits(call: PathCall, bits: int) -> None:
     mode("f", _without_set_id(bits))
 
 
-@TOPIC.check(Need.ROOT, given={"f": File(b"data", _MINE)}, cases=_WRITING)
+@TOPIC.check(Need.ROOT, Need.FIRST_NAMESPACE, given={"f": File(b"data", _MINE)}, cases=_WRITING)
 def writing_as_root_keeps_set_id_bits(call: PathCall, bits: int) -> None:
     os.chmod("f", bits)
     done(call, "f")
@@ -504,7 +501,7 @@ _CHMODS = {
 }
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=_CHMODS)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=_CHMODS)
 def chmod_sets_every_bit(kind: str, bits: int) -> None:
     done(os.chmod, kind, bits)
     mode(kind, bits)
@@ -518,7 +515,7 @@ _CHOWNS = {
 }
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=_CHOWNS)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=_CHOWNS)
 def chown_sets_what_it_is_told(kind: str, uid: int, gid: int) -> None:
     before = os.lstat(kind)
     done(os.lchown, kind, uid, gid)

@@ -29,7 +29,7 @@ def _what(path: str) -> tuple[int, int, int]:
     return found.st_ino, stat.S_IFMT(found.st_mode), found.st_rdev
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_OLD, cases={name: (f"old-{name}",) for name in _NAMES})
+@TOPIC.check(Need.ROOT, given=_OLD, cases={name: (f"old-{name}",) for name in _NAMES})
 def to_a_free_name(old: str) -> None:
     before = _what(old)
     done(os.rename, old, "free")
@@ -37,9 +37,7 @@ def to_a_free_name(old: str) -> None:
     refused(ENOENT, os.lstat, old)
 
 
-@TOPIC.check(
-    Need.ROOT, Need.DEVICES, given=_OLD | {"d": Dir()}, cases={name: (f"old-{name}",) for name in _NAMES}
-)
+@TOPIC.check(Need.ROOT, given=_OLD | {"d": Dir()}, cases={name: (f"old-{name}",) for name in _NAMES})
 def into_another_directory(old: str) -> None:
     before = _what(old)
     done(os.rename, old, "d/free")
@@ -48,7 +46,7 @@ def into_another_directory(old: str) -> None:
     refused(ENOENT, os.lstat, old)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_OLD | _NEW, cases=_PAIRS)
+@TOPIC.check(Need.ROOT, given=_OLD | _NEW, cases=_PAIRS)
 def onto(old: str, new: str) -> None:
     before, there = _what(old), _what(new)
     number = _refusal(os.path.isdir(old), os.path.isdir(new), new == "new-full")
@@ -70,7 +68,7 @@ def _refusal(old_is_dir: bool, new_is_dir: bool, new_is_full: bool) -> int:
     return ENOTEMPTY if new_is_full else 0
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_OLD | _NEW, cases=_PAIRS)
+@TOPIC.check(Need.ROOT, given=_OLD | _NEW, cases=_PAIRS)
 def noreplace(old: str, new: str) -> None:
     before, there = _what(old), _what(new)
     refused(EEXIST, calls.rename_noreplace, old, new)
@@ -80,7 +78,7 @@ def noreplace(old: str, new: str) -> None:
     same("what has the free name", _what("free"), before)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_OLD | _NEW, cases=_PAIRS)
+@TOPIC.check(Need.ROOT, given=_OLD | _NEW, cases=_PAIRS)
 def exchange(old: str, new: str) -> None:
     before, there = _what(old), _what(new)
     done(calls.rename_exchange, old, new)
@@ -96,6 +94,19 @@ def flags_that_contradict() -> None:
     refused(EINVAL, calls.rename_with, RenameFlags(64), "f", "g")
     refused(ENOENT, calls.rename_exchange, "f", "g")
     refused(ENOENT, calls.rename_exchange, "g", "f")
+
+
+@TOPIC.check(Need.ROOT, given={"f": File(b"data")})
+def leaving_a_whiteout() -> None:
+    """RENAME_WHITEOUT is for the layers of unions: a union refuses it, what else can do it makes one."""
+    try:
+        calls.rename_with(RenameFlags.WHITEOUT, "f", "g")
+    except OSError as failure:
+        same("why it is refused", failure.errno, EINVAL)
+        same("the names here", os.listdir(), ["f"])
+    else:
+        same("what is left", (stat.S_IFMT(os.lstat("f").st_mode), os.lstat("f").st_rdev), (calls.CHAR, 0))
+        os.unlink("f")
 
 
 @TOPIC.check(given={"f": File(b"one"), "g": HardLink(b"f")})

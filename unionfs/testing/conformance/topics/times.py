@@ -52,7 +52,6 @@ BOTH, NEITHER, CHANGE = (True, True), (False, False), (False, True)
 
 @TOPIC.check(
     Need.ROOT,
-    Need.DEVICES,
     given={"d": Dir(), HELPER: kinds.FILE},
     cases=pathcalls.cases(
         tuple(call for call in (*pathcalls.MAKING, *pathcalls.MAKING_DEVICES, pathcalls.open_or_create))
@@ -91,7 +90,7 @@ def something_new_is_dated_now(call: PathCall) -> None:
 _IN_D: dict[str, Item] = {"d": Dir()} | {f"d/{name}": item for name, item in kinds.KINDS.items()}
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_IN_D, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=_IN_D, cases=kinds.each())
 def removing_a_name(kind: str) -> None:
     remove = os.rmdir if kind == "dir" else os.unlink
     _watching(lambda: done(remove, f"d/{kind}"), d=BOTH)
@@ -107,7 +106,7 @@ def linking() -> None:
     _watching(lambda: done(os.link, "d/f", "e/g"), d_f=CHANGE, e=BOTH, d=NEITHER)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_IN_D | {"e": Dir()}, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=_IN_D | {"e": Dir()}, cases=kinds.each())
 def renaming(kind: str) -> None:
     before = _times(f"d/{kind}")
     _watching(lambda: done(os.rename, f"d/{kind}", "e/new"), d=BOTH, e=BOTH)
@@ -125,12 +124,12 @@ def exchanging() -> None:
     _watching(lambda: done(calls.rename_exchange, "d/f", "e/g"), d=BOTH, e=BOTH)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_IN_D, cases=kinds.each(set(kinds.KINDS) - {"symlink"}))
+@TOPIC.check(Need.ROOT, given=_IN_D, cases=kinds.each(set(kinds.KINDS) - {"symlink"}))
 def chmod(kind: str) -> None:
     _watching(lambda: done(os.chmod, f"d/{kind}", 0o711), **{f"d_{kind}": CHANGE, "d": NEITHER})
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_IN_D, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=_IN_D, cases=kinds.each())
 def chown(kind: str) -> None:
     _watching(lambda: done(os.lchown, f"d/{kind}", 1, 2), **{f"d_{kind}": CHANGE, "d": NEITHER})
     _watching(lambda: done(os.lchown, f"d/{kind}", -1, -1), **{f"d_{kind}": CHANGE, "d": NEITHER})
@@ -268,7 +267,7 @@ _SETTING = {
 }
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=_SETTING)
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=_SETTING)
 def set_to_the_nanosecond(kind: str, stamp: int) -> None:
     _set(kind, stamp, stamp + 1)
     found = os.lstat(kind)
@@ -283,7 +282,7 @@ def _lutimens(path: str, atime_ns: int, mtime_ns: int) -> None:
     calls.set_times(path, atime_ns, mtime_ns, follow=False)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each())
 def one_time_is_set_and_the_other_left(kind: str) -> None:
     before = os.lstat(kind)
     _set(kind, calls.OMIT, 10**18 + 1)
@@ -298,7 +297,7 @@ def one_time_is_set_and_the_other_left(kind: str) -> None:
     same("ctime", again.st_ctime_ns, found.st_ctime_ns)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=kinds.KINDS, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=kinds.KINDS, cases=kinds.each())
 def set_to_now(kind: str) -> None:
     _set(kind, 5, 6)
     time.sleep(_TICK)
@@ -312,7 +311,7 @@ def set_to_now(kind: str) -> None:
     holds("mtime is of now", abs(found.st_mtime_ns - time.time_ns()) < _SECOND)
 
 
-@TOPIC.check(Need.ROOT, Need.DEVICES, given=_IN_D, cases=kinds.each())
+@TOPIC.check(Need.ROOT, given=_IN_D, cases=kinds.each())
 def setting_changes_ctime(kind: str) -> None:
     _watching(lambda: _set(f"d/{kind}", 5, calls.OMIT), **{f"d_{kind}": CHANGE, "d": NEITHER})
     before = _times(f"d/{kind}")

@@ -120,7 +120,6 @@ def user_ones_go_by_permission() -> None:
 
 @TOPIC.check(
     Need.ROOT,
-    Need.DEVICES,
     given=kinds.KINDS,
     cases=kinds.each(("symlink", "fifo", "socket", "char", "block")),
 )
