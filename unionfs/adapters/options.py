@@ -12,10 +12,14 @@ a choice that cannot be met is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from unionfs.errors import ConfigError
+
+CACHE_AUTO, CACHE_ALWAYS = "auto", "always"
+CACHES = (CACHE_AUTO, CACHE_ALWAYS)
+"""Layers are watched for changes; or whatever has been seen of one is taken to be so for good."""
 
 
 class Options(NamedTuple):
@@ -29,6 +33,8 @@ class Options(NamedTuple):
     """How marks are written in every layer beneath the upper; None: detected in each of them."""
     userxattr: bool = False
     allow_other: bool = False
+    cache: str = CACHE_AUTO
+    """How far layers are trusted not to change: one of `CACHES`."""
     fsname: str | None = None
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
@@ -91,6 +97,8 @@ def _take(options: Options, word: str) -> Options:
         return options._replace(lowers=(*options.lowers, value))
     if name in _PATHS:
         return _with(options, _PATHS[name], _not_empty(name, _unescape(value)))
+    if name == "cache":
+        return options._replace(cache=_one_of(CACHES, name, value))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
     _check_choice(name, value)
@@ -110,6 +118,12 @@ def _take_flag(options: Options, word: str) -> Options:
 def _with(options: Options, field: str, value: str | bool) -> Options:
     changes: dict[str, Any] = {field: value}
     return options._replace(**changes)
+
+
+def _one_of(known: Collection[str], name: str, value: str) -> str:
+    if value not in known:
+        raise ConfigError(f"{name}={value}: not one of {', '.join(known)}")
+    return value
 
 
 def _check_choice(name: str, value: str) -> None:

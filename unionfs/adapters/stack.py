@@ -15,10 +15,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from unionfs.adapters.mountinfo import mounts
-from unionfs.adapters.options import Options
+from unionfs.adapters.options import CACHE_AUTO, Options
 from unionfs.core.apply import discard
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.store import Store
 from unionfs.core.union import Union
 from unionfs.dialects import by_name, detect
 from unionfs.dialects.overlay import OverlayDialect, Whiteouts
@@ -88,6 +89,12 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
         upper = UpperLayer(store, _upper_dialect(options, options.upper), work)
     with closing(Union((*lower_layers(options), *image), upper, inspect=True)) as union:
         yield union
+
+
+def watchable(union: Union, options: Options) -> list[Store]:
+    """The stores of those layers that may change: directories that somebody named, not an image's."""
+    named = union.lowers[: len(options.lowers)] if options.cache == CACHE_AUTO else ()
+    return [layer.store for layer in named]
 
 
 def lower_layers(options: Options) -> Iterator[Layer]:

@@ -39,6 +39,11 @@ def add_parser(subparsers: Subparsers) -> None:
         default="auto",
         help="native: on /dev/fuse; fusepy: through libfuse 2 (default: native where it can be)",
     )
+    parser.add_argument(
+        "--cache",
+        choices=("auto", "always"),
+        help="auto (the default): watch the lower directories for changes; always: trust them",
+    )
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.set_defaults(run=run)
 
@@ -67,7 +72,11 @@ def _options(args: argparse.Namespace) -> Options:
     from unionfs.adapters import options
 
     parsed = options.parse(args.words)
-    return parsed._replace(upper=args.upper or parsed.upper, work=args.work or parsed.work)
+    return parsed._replace(
+        upper=args.upper or parsed.upper,
+        work=args.work or parsed.work,
+        cache=args.cache or parsed.cache,
+    )
 
 
 def _places(places: list[str], options: Options) -> tuple[str | None, str]:

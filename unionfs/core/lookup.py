@@ -47,15 +47,15 @@ def merge_lowers(listings: Sequence[Listing]) -> dict[bytes, Found]:
     shown: dict[bytes, Found] = {}
     ended: set[bytes] = set()
     for position, listing in enumerate(listings):
-        alone = (position,)
+        alone = {kind: Found(kind, (position,)) for kind in Kind}
         for name, kind in listing.entries.items():
-            above = shown.get(name)
             if name in ended:
                 continue
+            above = shown.get(name)
             if above is None:
-                shown[name] = Found(kind, alone)
+                shown[name] = alone[kind]
             elif kind is Kind.DIR:
-                shown[name] = Found(kind, above.where + alone)
+                shown[name] = Found(kind, (*above.where, position))
             if kind is not Kind.DIR:
                 ended.add(name)
         ended |= listing.whiteouts

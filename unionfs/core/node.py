@@ -92,6 +92,16 @@ class Table:
         start = bisect_right(self._order, cookie, key=lambda entry: entry.cookie)
         return self._order[start : None if limit is None else start + limit]
 
+    def show(self, directory: Node, name: bytes, found: Found) -> None:
+        """Show a name that the layers have come to have, last in the listing."""
+        self.entries[name] = Entry(directory, name, found, self._next_cookie)
+        self._next_cookie += 1
+        self._order = None
+
+    def recover(self, hidden: set[bytes], whiteouts: set[bytes]) -> None:
+        """The layers have been read anew: what the upper one hides of them now."""
+        self.hidden, self.whiteouts, self._order = hidden, whiteouts, None
+
     def put(self, entry: Entry, directory: Node, name: bytes, cookie: int | None = None) -> None:
         """Show `entry`, now in the upper layer, as `name`; what it replaces must have been taken out.
 

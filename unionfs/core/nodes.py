@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import stat as _s
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Feature, Marks, Origin
 from unionfs.core.gather import Gatherer, redirected_path
 from unionfs.core.hardlinks import HardLinks, extra_links
 from unionfs.core.inodes import InodeNumbers
 from unionfs.core.layer import Layer, UpperLayer
+from unionfs.core.lookup import Merged
 from unionfs.core.node import UPPER, Entry, Found, Node, Table, join
 from unionfs.core.places import Place, has
 from unionfs.core.steps import At, upper
@@ -21,6 +22,11 @@ from unionfs.core.store import Store
 from unionfs.core.workdir import WorkDirectory
 from unionfs.errors import error
 from unionfs.types import NAME_MAX, Kind, Stat
+
+
+def _nothing(directory: Node) -> None:
+    """What is done about a directory where layers are trusted not to change."""
+
 
 _A_FILE = Stat(_s.S_IFREG | 0o600)
 
@@ -40,6 +46,9 @@ class Nodes:
         self._links = HardLinks(self.gather)
         self._devices = self._register_devices()
         self.root = self._make_root()
+        self.before_reading: Callable[[Node], None] = _nothing
+        self.after_forgetting: Callable[[Node], None] = _nothing
+        """Told of directories, so that their layers can be watched for as long as they are remembered."""
 
     def _register_devices(self) -> list[int]:
         """The layers' device numbers, counted from the lowest layer up."""
@@ -78,10 +87,14 @@ class Nodes:
         if directory.table is None:
             if not directory.is_dir:
                 raise error(errno.ENOTDIR)
-            path = self.path(directory) if directory.upper else None
-            found, hidden, whiteouts = self.gather.listing(path, directory.lowers)
-            directory.table = Table.load(directory, found, hidden, whiteouts)
+            self.before_reading(directory)
+            directory.table = Table.load(directory, *self.merged(directory))
         return directory.table
+
+    def merged(self, directory: Node) -> Merged:
+        """What the layers say that a directory holds."""
+        path = self.path(directory) if directory.upper else None
+        return self.gather.listing(path, directory.lowers)
 
     def find(self, directory: Node, name: bytes) -> Entry | None:
         entry = self.table(directory).entries.get(name)
@@ -125,6 +138,8 @@ class Nodes:
         for entry in node.names:
             entry.node = None
         node.names.clear()
+        if node.table is not None:
+            self.after_forgetting(node)
         node.table = None  # its entries refer to the node: memory would wait for the garbage collector
 
     def _let_go(self, directory: Node) -> bool:
@@ -166,8 +181,7 @@ class Nodes:
         """The node's attributes, remembered unless they may be changing under an open writer."""
         if node.stat is not None:
             return node.stat
-        store, path, _dialect = self.store_of(node)
-        stat = store.stat(path).numbered(node.ino)
+        stat = self._store_stat(node).numbered(node.ino)
         if node.is_dir:
             if has(node.lowers, 1):  # whether or not it merges, for it may be copied up any time
                 stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
@@ -178,6 +192,20 @@ class Nodes:
         if node.files is None or not node.files.writable:
             node.stat = stat
         return stat
+
+    def _store_stat(self, node: Node) -> Stat:
+        if node.lowers or node.upper or node.files is None or node.files.current is None:
+            store, path, _dialect = self.store_of(node)
+            return store.stat(path)
+        return node.files.current.stat()  # its layer has it no more, but somebody has it open
+
+    def is_at(self, node: Node, place: Place) -> bool:
+        """Whether what is at a lower place is what this node stands for."""
+        try:
+            stat = self.lower_stat(place)
+        except OSError:
+            return False
+        return stat.kind is node.kind and self._numbers.number(stat.dev, stat.ino) == node.ino
 
     def data_place(self, node: Node) -> Place | None:
         """The lower place that a regular file's data is read from; None when it is in the upper layer."""
@@ -231,8 +259,9 @@ class Nodes:
 
     def lone_lower(self, entry: Entry, directory: Place, stat: Stat) -> Node:
         """The node of a lower file that is known to have one name, in `directory`, and these attributes."""
-        node = self._from_lower(Place(directory.layer, join(directory.path, entry.name)), stat)
-        node.below = join(entry.directory.below, entry.name)
+        path, below = join(directory.path, entry.name), entry.directory.below
+        node = self._from_lower(Place(directory.layer, path), stat)
+        node.below = path if below == directory.path else join(below, entry.name)
         node.names.append(entry)
         entry.node = node
         return node

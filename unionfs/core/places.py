@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, overload
+from typing import NamedTuple, NoReturn, overload
+
+from unionfs.errors import error
 
 
 class Place(NamedTuple):
@@ -78,3 +81,15 @@ def has(places: Sequence[Place], count: int) -> bool:
         return count == 0 or places[count - 1] is not None
     except IndexError:
         return False
+
+
+class _Gone(tuple[Place, ...]):
+    """The places of what the layers do not have any more: there are none, and asking for one is ESTALE."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise error(errno.ESTALE)
+
+
+GONE = _Gone()

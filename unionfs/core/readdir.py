@@ -26,12 +26,13 @@ class DirEntry(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """One entry of a directory with what a look-up of it gives; None where that fails."""
+    """One entry of a directory with what a look-up of it gives; None twice where that fails."""
 
     name: bytes
     kind: Kind
     cookie: int
-    found: tuple[Node, Stat] | None
+    node: Node | None
+    stat: Stat | None
 
 
 def listed(nodes: Nodes, directory: Node, cookie: int, fits: Callable[[bytes], bool]) -> Iterator[Listed]:
@@ -41,10 +42,9 @@ def listed(nodes: Nodes, directory: Node, cookie: int, fits: Callable[[bytes], b
         if not fits(entry.name):
             return
         try:
-            found = look_up(entry)
+            yield look_up(entry)
         except OSError:  # one broken file must not hide the others; asking for it will tell
-            found = None
-        yield Listed(entry.name, entry.kind, entry.cookie, found)
+            yield Listed(entry.name, entry.kind, entry.cookie, None, None)
 
 
 class _Lookups:
@@ -59,16 +59,16 @@ class _Lookups:
         self._lowers = directory.lowers
         self._stats: dict[int, Callable[[bytes], Stat]] = {}
 
-    def of(self, entry: Entry) -> tuple[Node, Stat]:
-        node = entry.node
-        if node is None and entry.kind is not Kind.DIR and not entry.in_upper:
+    def of(self, entry: Entry) -> Listed:
+        node, name, kind = entry.node, entry.name, entry.kind
+        if node is None and kind is not Kind.DIR and not entry.in_upper:
             place = self._lowers[entry.where[0]]
-            stat = self._stat_in(place)(entry.name)
+            stat = self._stat_in(place)(name)
             if stat.nlink == 1:
                 node = self._nodes.lone_lower(entry, place, stat)
-                return node, stat.numbered(node.ino)
+                return Listed(name, kind, entry.cookie, node, stat.numbered(node.ino))
         node = self._nodes.of(entry)
-        return node, self._nodes.stat(node)
+        return Listed(name, kind, entry.cookie, node, self._nodes.stat(node))
 
     def _stat_in(self, place: Place) -> Callable[[bytes], Stat]:
         stat = self._stats.get(place.layer)

@@ -64,6 +64,11 @@ class State:
         """A free name in the work tree."""
         return self.workdir.temp()
 
+    def tidy_up(self) -> None:
+        """Take away what was kept in the work directory for the next change."""
+        if self._whiteouts is not None:
+            self._whiteouts.drop()
+
     def build(self) -> Build:
         """What runs the steps of one plan."""
         upper = self.writable

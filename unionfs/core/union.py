@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from unionfs.core import attrs, copyup, create, diff, files, remove, rename
 from unionfs.core.attrs import Changes
+from unionfs.core.beneath import Beneath, Changed, Names, Watch
 from unionfs.core.handle import Handle
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
+from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
 from unionfs.errors import error
@@ -40,6 +42,7 @@ class Union:
         self._state = State(lowers, upper, inspect=inspect)
         self._nodes = self._state.nodes
         self._lock = self._state.lock
+        self._beneath: Beneath | None = None
 
     @property
     def lowers(self) -> tuple[Layer, ...]:
@@ -225,6 +228,28 @@ class Union:
             if node not in self._state.copying:
                 self._nodes.forget(node)
 
+    # Layers that change
+
+    def watch(self, watch: Watch) -> None:
+        """Have the lower layers watched from now on; `changed` is to be told what `watch` notices.
+
+        To be called before the union is used. EBUSY after that: what has been read was not watched.
+        """
+        with self._lock:
+            if self.root.table is not None:
+                raise error(errno.EBUSY)
+            self._beneath = Beneath(self._nodes, watch)
+            self._nodes.before_reading = self._beneath.reading
+            self._nodes.after_forgetting = self._beneath.forgotten
+
+    def changed(self, place: Place, names: Names) -> list[Changed]:
+        """A watched lower directory has changed in these names: what that changes here.
+
+        None stands for any name, the empty one for the directory's own attributes.
+        """
+        with self._lock:
+            return list(self._beneath.changed(place, names)) if self._beneath else []
+
     # The whole
 
     def adopt_root(self) -> None:
@@ -240,6 +265,7 @@ class Union:
 
     def close(self) -> None:
         """Make everything last, and close the stores."""
+        self._state.tidy_up()
         self.sync()
         if self.upper:
             self.upper.store.close()

@@ -33,11 +33,13 @@ class WhiteoutDevice:
         except OSError as failure:
             if failure.errno not in _NO_MORE_LINKS:
                 raise
-            self._drop()
+            self.drop()
             _make(tree, path)
 
-    def _drop(self) -> None:
-        """Begin anew the next time."""
+    def drop(self) -> None:
+        """Take the first name away, and begin anew the next time."""
+        if not self._is_made:
+            return
         self._is_made = False
         try:
             self._work.unlink(self._path)

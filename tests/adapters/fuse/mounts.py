@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounted_at
+from unionfs.core.workdir import WHITEOUT
 
 HANGS_AFTER = 60
 """Seconds until a mount is taken for hung. Killing its daemon ends every call that waits for it."""
@@ -41,6 +42,12 @@ class Mount:
         for path in (self.lower, self.upper, self.work, self.merged):
             path.mkdir()
         self.words = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
+
+    @property
+    def kept_aside(self) -> list[str]:
+        """What the work directory holds of files that no name leads to."""
+        whiteout = WHITEOUT.rpartition(b"/")[2].decode()
+        return [name for name in os.listdir(self.work / "work") if name != whiteout]
 
     @property
     def pid(self) -> int:

@@ -51,11 +51,6 @@ def link_to(fd: int, path: Path) -> None:
     checked(_libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD, os.fsencode(path), AT_SYMLINK_FOLLOW))
 
 
-def kept_aside(mount: Mount) -> list[str]:
-    """What the work directory holds of files that no name leads to."""
-    return os.listdir(mount.work / "work")
-
-
 def errno_of(act: Callable[[], object]) -> int:
     try:
         act()
@@ -76,10 +71,10 @@ def test_a_file_without_a_name_is_gone_when_it_is_closed(prepared: Mount, mounte
     os.fchmod(fd, 0o600)
     os.setxattr(fd, "user.a", b"b")
     assert os.listdir(root / "dir") == ["lower"]
-    assert len(kept_aside(prepared)) == 1
+    assert len(prepared.kept_aside) == 1
     os.close(fd)
     os.statvfs(root)  # is asked behind the RELEASE, which close(2) does not wait for
-    assert (kept_aside(prepared), os.listdir(root / "dir")) == ([], ["lower"])
+    assert (prepared.kept_aside, os.listdir(root / "dir")) == ([], ["lower"])
 
 
 def test_it_can_be_linked_in_once_it_is_complete(prepared: Mount, mounted: Mounted) -> None:
@@ -96,7 +91,7 @@ def test_it_can_be_linked_in_once_it_is_complete(prepared: Mount, mounted: Mount
         assert (root / "second").stat().st_nlink == 2
         assert (root / "second").samefile(root / "dir/replaced")
         assert (prepared.upper / "second").read_bytes() == b"complete and more"
-        assert kept_aside(prepared) == []
+        assert prepared.kept_aside == []
         prepared.unmount()
         prepared.mount()
 

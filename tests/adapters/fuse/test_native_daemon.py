@@ -105,7 +105,7 @@ def test_a_crash_with_files_open_leaves_nothing_behind(prepared: Mount) -> None:
         file.write(b"written")
         removed.write(b"gone")
         (prepared.merged / "lower").unlink()
-        assert len(os.listdir(prepared.work / "work")) == 2
+        assert len(prepared.kept_aside) == 2
         prepared.kill()
         with pytest.raises(OSError, match="not connected"):
             os.fsync(file.fileno())
@@ -113,7 +113,7 @@ def test_a_crash_with_files_open_leaves_nothing_behind(prepared: Mount) -> None:
     prepared.mount()
     assert os.listdir(prepared.merged) == ["kept"]
     assert (prepared.merged / "kept").read_bytes() == b"written"
-    assert os.listdir(prepared.work / "work") == []
+    assert prepared.kept_aside == []
 
 
 def test_descriptors_are_closed_by_exec_and_kept_by_fork(prepared: Mount, mounted: Mounted) -> None:
@@ -125,10 +125,10 @@ def test_descriptors_are_closed_by_exec_and_kept_by_fork(prepared: Mount, mounte
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
         with child:
             os.close(fd)
-            eventually(lambda kept=kept: len(os.listdir(prepared.work / "work")) == kept)  # type: ignore[misc]
+            eventually(lambda kept=kept: len(prepared.kept_aside) == kept)  # type: ignore[misc]
             assert child.stdin is not None
             child.stdin.write(b"\n")
-        eventually(lambda: os.listdir(prepared.work / "work") == [])
+        eventually(lambda: prepared.kept_aside == [])
 
 
 def test_thirty_threads_do_everything_at_once(prepared: Mount, mounted: Mounted) -> None:
@@ -150,7 +150,7 @@ def test_thirty_threads_do_everything_at_once(prepared: Mount, mounted: Mounted)
     assert log_of(prepared) == ""
     before = contents(root)
     prepared.unmount()
-    assert os.listdir(prepared.work / "work") == []
+    assert prepared.kept_aside == []
     prepared.mount()
     assert contents(root) == before
 

@@ -21,6 +21,7 @@ from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
 from unionfs.core.attrs import Changes
+from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node
@@ -90,6 +91,15 @@ class Dispatcher:
                 bool(resized) or not self._copies_metadata_alone
             )
         return not self._copies_metadata_alone and request.opcode in _COPYING
+
+    def tell(self, change: Changed) -> None:
+        """Tell the kernel of a change beneath. Not for the thread that answers requests (see `Notices`)."""
+        if change.same and change.node is not None:
+            self._notices.inode_changed(self._ids.number(change.node))
+            return
+        directory = self._ids.number(change.directory)
+        self._notices.entry_changed(directory, change.name)
+        self._notices.inode_changed(directory)
 
     def close(self) -> None:
         self._files.close()
@@ -333,9 +343,8 @@ class Dispatcher:
             if room.fits(dot.name)
         ]
         lifetimes, remember = self._lifetimes, self._ids.remember
-        for name, kind, place, found in self._union.readdirplus(directory, cookie, room.fits):
-            if found is not None:
-                node, stat = found
+        for name, kind, place, node, stat in self._union.readdirplus(directory, cookie, room.fits):
+            if node is not None and stat is not None:
                 reply.append(protocol.direntplus(remember(node), stat, lifetimes, name, place))
             else:
                 reply.append(protocol.NO_ENTRY + protocol.dirent(name, 1, place, kind))

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from types import FrameType
 
 from unionfs.adapters.fuse import detaching
+from unionfs.adapters.fuse.beneath import watched
 from unionfs.adapters.fuse.device import PATH, Device, mount
 from unionfs.adapters.fuse.dispatch import Dispatcher
+from unionfs.adapters.fuse.memory import collect_seldom
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
 from unionfs.adapters.options import Options
+from unionfs.adapters.stack import watchable
 from unionfs.core.union import Union
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -41,8 +44,11 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
         MAX_REQUEST,
     )
     _unmount_on_signals(mountpoint)
+    collect_seldom()
+    dispatcher = Dispatcher(union)
     try:
-        Session(device, Dispatcher(union), ready).serve()
+        with watched(union, watchable(union, options), dispatcher.tell):
+            Session(device, dispatcher, ready).serve()
     finally:
         device.close()
 

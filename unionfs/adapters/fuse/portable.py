@@ -8,8 +8,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from unionfs.adapters.fuse.beneath import watched
 from unionfs.adapters.fuse.operations import ENCODING, Operations
 from unionfs.adapters.options import Options
+from unionfs.adapters.stack import watchable
+from unionfs.core.beneath import Changed
 from unionfs.core.union import Union
 from unionfs.errors import ConfigError, UnionError
 
@@ -50,9 +53,14 @@ def serve(
     shape = Operations if hasattr(library, "fuse_version_major") else _Called
     operations = shape(union, library.fuse_get_context, ready)
     try:
-        library.FUSE(operations, _encoded(mountpoint), encoding=ENCODING, **_libfuse_options(options))
+        with watched(union, watchable(union, options), _nobody_to_tell):
+            library.FUSE(operations, _encoded(mountpoint), encoding=ENCODING, **_libfuse_options(options))
     except RuntimeError as failure:
         raise UnionError("libfuse failed") from failure
+
+
+def _nobody_to_tell(change: Changed) -> None:
+    """libfuse 2 passes nothing on by path: the kernel asks again after a second (`entry_timeout`)."""
 
 
 def _encoded(text: str) -> str:

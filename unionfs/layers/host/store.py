@@ -58,7 +58,7 @@ class HostStore:
 
     @names_path
     def stat_in(self, path: bytes) -> Callable[[bytes], Stat]:
-        directory = self._directory(path)
+        directory = self.directory(path)
         return lambda name: stat_of(os.stat(name, dir_fd=directory.fd, follow_symlinks=False))
 
     def scan(self, path: bytes) -> list[tuple[bytes, Kind]]:
@@ -231,7 +231,9 @@ class HostStore:
         check_name(name)
         return directory, name
 
-    def _directory(self, path: bytes) -> Directory:
+    @names_path
+    def directory(self, path: bytes) -> Directory:
+        """A directory of the store, for calls that take a descriptor."""
         return directories.get(self._root, path) if path else self._root
 
     def _target(self, path: bytes) -> tuple[int | bytes, bool]:

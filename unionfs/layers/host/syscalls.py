@@ -40,6 +40,10 @@ _syncfs = _declare("syncfs", c_int, c_int)
 _open_by_handle_at = _declare("open_by_handle_at", c_int, c_int, c_void_p, c_int)
 _name_to_handle_at = _declare("name_to_handle_at", c_int, c_int, c_char_p, c_void_p, c_void_p, c_int)
 
+_inotify_init1 = _declare("inotify_init1", c_int, c_int)
+_inotify_add_watch = _declare("inotify_add_watch", c_int, c_int, c_char_p, c_uint)
+_inotify_rm_watch = _declare("inotify_rm_watch", c_int, c_int, c_int)
+
 _NR_OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
@@ -93,6 +97,20 @@ def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
 
 def syncfs(fd: int) -> None:
     _call(_syncfs, fd)
+
+
+def inotify_init() -> int:
+    return _call(_inotify_init1, os.O_CLOEXEC)
+
+
+def inotify_add(fd: int, path: bytes, mask: int) -> int:
+    """The number of the watch."""
+    return _call(_inotify_add_watch, fd, path, mask)
+
+
+def inotify_remove(fd: int, number: int) -> None:
+    """End a watch; one that has ended by itself, with its directory, is as good."""
+    _inotify_rm_watch(fd, number)
 
 
 _MAX_HANDLE_SIZE = 128
