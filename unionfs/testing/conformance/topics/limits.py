@@ -147,6 +147,7 @@ def a_device_works() -> None:
 
 @TOPIC.check(
     Need.ROOT,
+    Need.DEVICES,
     cases={
         "large": (os.makedev(4095, 1048575),),
         "small": (os.makedev(0, 1),),

@@ -53,11 +53,14 @@ BOTH, NEITHER, CHANGE = (True, True), (False, False), (False, True)
 @TOPIC.check(
     Need.ROOT,
     given={"d": Dir(), HELPER: kinds.FILE},
-    cases=pathcalls.cases(
-        tuple(call for call in (*pathcalls.MAKING, *pathcalls.MAKING_DEVICES, pathcalls.open_or_create))
-    ),
+    cases=pathcalls.cases(pathcalls.MAKING, (pathcalls.open_or_create,)),
 )
 def making_a_name(call: PathCall) -> None:
+    _watching(lambda: done(call, "d/new"), d=BOTH)
+
+
+@TOPIC.check(Need.ROOT, Need.DEVICES, given={"d": Dir()}, cases=pathcalls.cases(pathcalls.MAKING_DEVICES))
+def making_a_device(call: PathCall) -> None:
     _watching(lambda: done(call, "d/new"), d=BOTH)
 
 
