@@ -1,45 +1,40 @@
-"""What the lower layers hold: trees that are made once a run and mounted by every peer."""
+"""The trees that workloads are about."""
 
 from __future__ import annotations
 
-import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import compileall
+import subprocess
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
+from zipfile import ZipFile
 
-MIB = 1 << 20
-_PER_DIRECTORY = 200
+from unionfs.bench.trees import Tree, fill_file
+from unionfs.bench.units import MIB, size_text
 
 
-@dataclass(frozen=True)
-class Tree(ABC):
-    """A stack of lower layers. `str()` says what is in it."""
-
-    @property
-    @abstractmethod
-    def layers(self) -> int: ...
+class ScaledTree(Tree):
+    """A tree that there can be less of."""
 
     @abstractmethod
     def scaled(self, divisor: int) -> Self:
         """The same with `divisor` times less in it."""
 
-    @abstractmethod
-    def fill(self, directory: Path, layers: Sequence[int]) -> None:
-        """Put what the layers of these numbers hold into `directory`; no two hold the same file."""
-
 
 @dataclass(frozen=True)
-class Grid(Tree):
-    """Small files, 200 to a directory; each directory is spread over all layers."""
+class Grid(ScaledTree):
+    """Small files in directories that are each spread over all layers."""
 
     files: int
     over: int = 1
     """How many layers."""
     size: int = 0
     """Of each file, in bytes."""
+    per_directory: int = 200
 
     @property
     def layers(self) -> int:
@@ -47,9 +42,9 @@ class Grid(Tree):
 
     @property
     def directories(self) -> int:
-        return max(1, self.files // _PER_DIRECTORY)
+        return max(1, self.files // self.per_directory)
 
-    def scaled(self, divisor: int) -> Grid:
+    def scaled(self, divisor: int) -> Self:
         return replace(self, files=self.files // divisor)
 
     @cached_property
@@ -75,71 +70,124 @@ class Grid(Tree):
 
 
 @dataclass(frozen=True)
-class OneFile(Tree):
+class OneFile(ScaledTree):
     """A large file, without holes, above an empty layer: overlayfs wants two where none is writable."""
 
     size: int
-    """In bytes, whole MiB."""
+    """In bytes."""
     name = "large"
 
     @property
     def layers(self) -> int:
         return 2
 
-    def scaled(self, divisor: int) -> OneFile:
-        return OneFile(self.size // divisor // MIB * MIB)
+    def scaled(self, divisor: int) -> Self:
+        return replace(self, size=self.size // divisor // MIB * MIB)
 
     def fill(self, directory: Path, layers: Sequence[int]) -> None:
-        if 0 not in layers:
-            return
-        block = bytes(range(256)) * (MIB // 256)
-        with open(directory / self.name, "wb") as file:
-            for _ in range(self.size // MIB):
-                file.write(block)
+        if 0 in layers:
+            fill_file(directory / self.name, self.size)
 
     def __str__(self) -> str:
-        return f"{self.size // MIB} MiB"
+        return size_text(self.size)
 
 
-class Forest:
-    """The trees of one run, each made when it is first asked for, in one directory."""
+@dataclass(frozen=True)
+class Repository(ScaledTree):
+    """A clean git repository of small files."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._planted: dict[Tree, Path] = {}
+    grid: Grid
 
-    def layers(self, tree: Tree) -> Path:
-        """A directory that holds the layers of `tree`; `layer_names` says how they are called."""
-        return self._home(tree) / "layers"
+    @property
+    def layers(self) -> int:
+        return 1
 
-    def flattened(self, tree: Tree) -> Path:
-        """All layers of `tree` in one plain directory."""
-        flat = self._home(tree) / "flat"
-        if not flat.exists():
-            flat.mkdir()
-            tree.fill(flat, range(tree.layers))
-        return flat
+    def scaled(self, divisor: int) -> Self:
+        return replace(self, grid=self.grid.scaled(divisor))
 
-    def copy(self, tree: Tree, target: Path) -> None:
-        """The same in a new directory."""
-        shutil.copytree(self.flattened(tree), target)
+    def fill(self, directory: Path, layers: Sequence[int]) -> None:
+        self.grid.fill(directory, layers)
+        author = ("-c", "user.name=benchmarks", "-c", "user.email=benchmarks@localhost")
+        for command in (("init", "-q"), ("add", "."), (*author, "commit", "-q", "-m", "all of it")):
+            subprocess.run(["git", *command], cwd=directory, check=True)
 
-    def warm(self, tree: Tree) -> None:
-        """Bring all of `tree` into the page cache."""
-        for path in self._home(tree).rglob("*"):
-            if path.is_file():
-                path.read_bytes()
-
-    def _home(self, tree: Tree) -> Path:
-        if tree not in self._planted:
-            home = self._planted[tree] = self._directory / f"tree{len(self._planted)}"
-            for number, name in enumerate(layer_names(tree)):
-                layer = home / "layers" / name
-                layer.mkdir(parents=True)
-                tree.fill(layer, [number])
-        return self._planted[tree]
+    def __str__(self) -> str:
+        return f"{self.grid.files:,} files"
 
 
-def layer_names(tree: Tree) -> list[str]:
-    """Top-most first."""
-    return [str(number) for number in range(tree.layers)]
+@dataclass(frozen=True)
+class PythonPackage(ScaledTree):
+    """A package of modules that import one another, with their bytecode, in subpackages of 50."""
+
+    modules: int
+    over: int
+    """How many layers; each subpackage is in one of them."""
+    name = "package"
+
+    @property
+    def layers(self) -> int:
+        return self.over
+
+    def scaled(self, divisor: int) -> Self:
+        return replace(self, modules=self.modules // divisor)
+
+    def fill(self, directory: Path, layers: Sequence[int]) -> None:
+        package = directory / self.name
+        package.mkdir()
+        starts = range(0, self.modules, _PER_SUBPACKAGE)
+        if 0 in layers:
+            (package / "__init__.py").write_text(_imports(f"p{number}" for number in range(len(starts))))
+        for number, start in enumerate(starts):
+            if number % self.over in layers:
+                modules = [f"m{module}" for module in range(start, start + _PER_SUBPACKAGE)]
+                _fill_subpackage(package / f"p{number}", modules[: self.modules - start])
+        compileall.compile_dir(package, quiet=1, stripdir=str(directory))
+
+    def __str__(self) -> str:
+        return f"{self.modules:,} modules in {self.over} layers"
+
+
+@dataclass(frozen=True)
+class Wheel(ScaledTree):
+    """A package as a wheel, which pip installs without looking anywhere else."""
+
+    package: PythonPackage
+    name = "package-1-py3-none-any.whl"
+
+    @property
+    def layers(self) -> int:
+        return 1
+
+    def scaled(self, divisor: int) -> Self:
+        return replace(self, package=self.package.scaled(divisor))
+
+    def fill(self, directory: Path, layers: Sequence[int]) -> None:
+        with TemporaryDirectory() as name, ZipFile(directory / self.name, "x") as wheel:
+            source = Path(name)
+            self.package.fill(source, range(self.package.layers))
+            for module in source.rglob("*.py"):
+                wheel.write(module, module.relative_to(source))
+            for file, text in _WHEEL_INFO.items():
+                wheel.writestr(f"package-1.dist-info/{file}", text)
+
+    def __str__(self) -> str:
+        return f"{self.package.modules:,} modules"
+
+
+_WHEEL_INFO = {
+    "METADATA": "Metadata-Version: 2.1\nName: package\nVersion: 1\n",
+    "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "RECORD": "",
+}
+_PER_SUBPACKAGE = 50
+
+
+def _fill_subpackage(directory: Path, modules: Sequence[str]) -> None:
+    directory.mkdir()
+    (directory / "__init__.py").write_text(_imports(modules))
+    for module in modules:
+        (directory / f"{module}.py").write_text(f"def name():\n    return {module!r}\n")
+
+
+def _imports(modules: Iterable[str]) -> str:
+    return "".join(f"from . import {module}\n" for module in modules)

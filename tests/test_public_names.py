@@ -6,21 +6,24 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import unionfs
+import unionfs.images
 
 PUBLIC = {
     "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "HostStore", "ImageError",
     "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "OverlayDialect", "RenameFlags", "Symlink",
-    "UnionError", "UnionFS", "UnionPath", "UpperLayer",
+    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "open_image",
 }  # fmt: skip
 
 OPTIONAL = {
     "argparse", "asyncio", "backports", "compression", "ctypes", "fcntl", "fsspec", "fuse", "gzip", "hashlib",
-    "http", "hypothesis", "json", "logging", "mfusepy", "rich", "shutil", "socket", "ssl", "subprocess",
-    "tarfile", "tempfile", "xxhash", "zlib", "unionfs.cli", "unionfs.images", "unionfs.layers.host",
+    "http", "hypothesis", "json", "logging", "matplotlib", "mfusepy", "rich", "shutil", "socket", "ssl",
+    "subprocess", "tarfile", "tempfile", "xxhash", "zlib", "unionfs.bench", "unionfs.cli", "unionfs.images",
+    "unionfs.layers.host",
     "unionfs.testing", "unionfs.adapters.fuse", "unionfs.adapters.stack",
 }  # fmt: skip
 
@@ -31,12 +34,16 @@ def test_the_names() -> None:
     assert all(getattr(unionfs, name).__doc__ for name in PUBLIC)
 
 
-def test_a_checker_sees_the_same_names_in_the_same_places() -> None:
-    tree = ast.walk(ast.parse(Path(unionfs.__file__).read_text()))
+@pytest.mark.parametrize("package", [unionfs, unionfs.images])
+def test_a_checker_sees_the_same_names_in_the_same_places(package: ModuleType) -> None:
+    assert package.__file__ is not None
+    tree = ast.walk(ast.parse(Path(package.__file__).read_text()))
     imports = [
         node for node in tree if isinstance(node, ast.ImportFrom) and "unionfs." in (node.module or "")
     ]
-    assert {node.module: {alias.name for alias in node.names} for node in imports} == unionfs._HOMES
+    assert {node.module: {alias.name for alias in node.names} for node in imports} == package._HOMES
+    assert set().union(*package._HOMES.values()) == set(package.__all__)
+    assert not any(isinstance(getattr(package, name), ModuleType) for name in package.__all__)
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -19,7 +19,7 @@ def test_the_python_example_runs() -> None:
 
 def test_the_commands_exist() -> None:
     commands = set(re.findall(r"^    unionfs (\w+)", README.read_text(), re.MULTILINE))
-    assert commands == {"mount", "diff", "commit", "umount"}
+    assert commands == {"mount", "diff", "commit", "umount", "bench"}
     for command in commands:
         subprocess.run(
             [sys.executable, "-m", "unionfs.cli", command, "--help"], capture_output=True, check=True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unionfs.layers.fill import Symlink
     from unionfs.layers.host import HostStore
     from unionfs.layers.memory import MemoryStore
+    from unionfs.opening import open_image
     from unionfs.types import Kind, RenameFlags
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "UnionFS",
     "UnionPath",
     "UpperLayer",
+    "open_image",
 ]
 
 _HOMES = {
@@ -62,6 +64,7 @@ _HOMES = {
     "unionfs.layers.fill": {"Symlink"},
     "unionfs.layers.host": {"HostStore"},
     "unionfs.layers.memory": {"MemoryStore"},
+    "unionfs.opening": {"open_image"},
     "unionfs.types": {"Kind", "RenameFlags"},
 }
 """Where each public name is loaded from when it is first asked for.

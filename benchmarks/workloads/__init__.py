@@ -4,6 +4,6 @@ What a body writes in bulk it also removes, after the last figure: unmounting wo
 the disk otherwise.
 """
 
-from benchmarks.workloads import changing, large, starting, walking
+from benchmarks.workloads import changing, developing, growing, large, starting, walking
 
-__all__ = ["changing", "large", "starting", "walking"]
+__all__ = ["changing", "developing", "growing", "large", "starting", "walking"]

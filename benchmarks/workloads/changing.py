@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from benchmarks.peers import FUSE_OVERLAYFS
 from benchmarks.trees import Grid
-from benchmarks.workload import Figure, Goal, Scene, Use, seconds, workload
+from benchmarks.workload import workload
+from unionfs.bench.peers import FUSE_OVERLAYFS, OVERLAYFS
+from unionfs.bench.workload import Figure, Goal, Scene, Use, seconds
 
 _LOWER_FILES = Grid(4_000, size=1024)
 _FEW_FILES = Grid(200, size=1024)
@@ -16,7 +17,7 @@ _FEW_FILES = Grid(200, size=1024)
 @workload(
     "create",
     _FEW_FILES,
-    Figure("create and remove {amount} files of 1 kB", Goal(FUSE_OVERLAYFS, 1.0, 0.6)),
+    Figure("create and remove {amount} files of 1 kB", Goal(1.0, FUSE_OVERLAYFS), Goal(0.6, FUSE_OVERLAYFS)),
     use=Use.CHANGING,
     amount=5_000,
 )
@@ -29,7 +30,7 @@ def create(scene: Scene[Grid]) -> Iterator[float]:
 @workload(
     "remove",
     _LOWER_FILES,
-    Figure("remove {tree}", Goal(FUSE_OVERLAYFS, 0.5)),
+    Figure("remove {tree}", Goal(0.5, FUSE_OVERLAYFS), Goal(1.5, OVERLAYFS)),
     use=Use.CHANGING,
 )
 def remove(scene: Scene[Grid]) -> Iterator[float]:
@@ -40,7 +41,7 @@ def remove(scene: Scene[Grid]) -> Iterator[float]:
 @workload(
     "append",
     _LOWER_FILES,
-    Figure("append a line to each of {tree}", Goal(FUSE_OVERLAYFS, 1.0)),
+    Figure("append a line to each of {tree}", Goal(1.0, FUSE_OVERLAYFS)),
     use=Use.CHANGING,
 )
 def append(scene: Scene[Grid]) -> Iterator[float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from benchmarks.peers import OVERLAYFS
-from benchmarks.trees import MIB, Grid, OneFile
-from benchmarks.workload import Figure, Goal, Scene, Use, seconds, workload
+from benchmarks.trees import Grid, OneFile
+from benchmarks.workload import workload
+from unionfs.bench.peers import OVERLAYFS
+from unionfs.bench.units import MIB
+from unionfs.bench.workload import Figure, Goal, Scene, Use, seconds
 
 _LARGE = OneFile(512 * MIB)
 _FEW_FILES = Grid(200, size=1024)
@@ -16,7 +18,7 @@ _FEW_FILES = Grid(200, size=1024)
 @workload(
     "read",
     _LARGE,
-    Figure("sequential read of {tree} from a lower, first time", Goal(OVERLAYFS, 1.5, 1.05)),
+    Figure("sequential read of {tree} from a lower, first time", Goal(1.5, OVERLAYFS), Goal(1.05, OVERLAYFS)),
     use=Use.READING,
 )
 def read(scene: Scene[OneFile]) -> Iterator[float]:
@@ -26,7 +28,9 @@ def read(scene: Scene[OneFile]) -> Iterator[float]:
 @workload(
     "read-ro",
     _LARGE,
-    Figure("sequential read of {tree}, read-only union, first time", Goal(OVERLAYFS, 1.1, 1.0)),
+    Figure(
+        "sequential read of {tree}, read-only union, first time", Goal(1.1, OVERLAYFS), Goal(1.0, OVERLAYFS)
+    ),
     use=Use.READ_ONLY,
 )
 def read_read_only(scene: Scene[OneFile]) -> Iterator[float]:
@@ -36,7 +40,9 @@ def read_read_only(scene: Scene[OneFile]) -> Iterator[float]:
 @workload(
     "write-1m",
     _FEW_FILES,
-    Figure("sequential write of {mib} MiB by 1 MiB to a new file", Goal(OVERLAYFS, 1.1, 1.0)),
+    Figure(
+        "sequential write of {mib} MiB by 1 MiB to a new file", Goal(1.1, OVERLAYFS), Goal(1.0, OVERLAYFS)
+    ),
     use=Use.CHANGING,
     amount=512 * MIB,
 )
@@ -47,7 +53,9 @@ def write_by_mebibyte(scene: Scene[Grid]) -> Iterator[float]:
 @workload(
     "write-4k",
     _FEW_FILES,
-    Figure("sequential write of {mib} MiB by 4 KiB to a new file", Goal(OVERLAYFS, 2.0, 1.1)),
+    Figure(
+        "sequential write of {mib} MiB by 4 KiB to a new file", Goal(2.0, OVERLAYFS), Goal(1.1, OVERLAYFS)
+    ),
     use=Use.CHANGING,
     amount=64 * MIB,
 )
@@ -58,12 +66,15 @@ def write_by_page(scene: Scene[Grid]) -> Iterator[float]:
 @workload(
     "write-1-byte",
     _LARGE,
-    Figure("open, 1-byte write, close of a lower file of {tree}", Goal(OVERLAYFS, 0.01)),
+    Figure("open, 1-byte write, close of a lower file of {tree}", Goal(0.01, OVERLAYFS)),
+    Figure("the same and fsync, of {tree}", Goal(1.3, OVERLAYFS)),
     use=Use.CHANGING,
 )
 def write_one_byte(scene: Scene[OneFile]) -> Iterator[float]:
     path = _path(scene)
-    yield seconds(_write_one_byte, path)
+    first = seconds(_write_one_byte, path)
+    yield first
+    yield first + seconds(_sync, path)
     os.unlink(path)
 
 
@@ -109,3 +120,8 @@ def _write(path: str, block: bytes, count: int) -> None:
 def _write_one_byte(path: str) -> None:
     with open(path, "r+b", buffering=0) as file:
         file.write(b"!")
+
+
+def _sync(path: str) -> None:
+    with open(path, "r+b", buffering=0) as file:
+        os.fsync(file)

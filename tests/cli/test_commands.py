@@ -24,7 +24,15 @@ def test_version_is_said_without_loading_much() -> None:
     assert done.stdout == f"unionfs {__version__}\n"
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "argparse" in loaded
-    assert not loaded & {"fuse", "ctypes", "json", "subprocess", "unionfs.core.union", "unionfs.images"}
+    assert not loaded & {
+        "fuse",
+        "ctypes",
+        "json",
+        "subprocess",
+        "unionfs.core.union",
+        "unionfs.images",
+        "unionfs.bench",
+    }
 
 
 def test_diff_of_an_upper_that_is_not_mounted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +36,10 @@ def listing(root: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in paths}
 
 
-def test_what_is_committed_is_what_was_mounted(here: Path) -> None:
+@pytest.mark.parametrize(
+    "how", [[], ["--unpack"], ["--transport", "fusepy"]], ids=["indexed", "unpacked", "fusepy"]
+)
+def test_what_is_committed_is_what_was_mounted(here: Path, how: list[str]) -> None:
     unionfs("mount", "-o", "lowerdir=empty,upperdir=U,workdir=W", "M", cwd=here)
     (here / "M/d/sub").mkdir(parents=True)
     (here / "M/d/sub/f").write_bytes(b"first")
@@ -42,7 +47,7 @@ def test_what_is_committed_is_what_was_mounted(here: Path) -> None:
     assert unionfs("commit", "M", "oci:image:one", cwd=here).startswith("sha256:")
     unionfs("umount", "M", cwd=here)
 
-    unionfs("mount", "oci:image:one", "M", "--upper", "U2", "--work", "W2", cwd=here)
+    unionfs("mount", *how, "oci:image:one", "M", "--upper", "U2", "--work", "W2", cwd=here)
     (here / "M/gone").unlink()
     (here / "M/d").rename(here / "M/e")
     (here / "M/e/sub/f").write_bytes(b"second")
@@ -51,6 +56,50 @@ def test_what_is_committed_is_what_was_mounted(here: Path) -> None:
     unionfs("commit", str(here / "M"), f"oci:{here}/image:two", cwd=Path("/"))
     unionfs("umount", "M", cwd=here)
 
-    unionfs("mount", "oci:image:two", "M", cwd=here)
+    unionfs("mount", *how, "oci:image:two", "M", cwd=here)
     assert listing(here / "M") == changed == {"e": None, "e/sub": None, "e/sub/f": b"second"}
     unionfs("umount", "M", cwd=here)
+
+
+def test_an_image_is_mounted_without_unpacking_it(here: Path) -> None:
+    """Whatever happens to the image meanwhile; nothing but what was read is in the store."""
+    small, large = b"small", os.urandom(9 << 20)
+    for name, data in (("small", small), ("large", large)):
+        (here / "empty" / name).write_bytes(data)
+    unionfs("mount", "-o", "lowerdir=U,upperdir=empty,workdir=W", "M", cwd=here)
+    unionfs("commit", "M", "oci:image:one", cwd=here)
+    unionfs("umount", "M", cwd=here)
+
+    unionfs("mount", "oci:image:one", "M", cwd=here)
+    shutil.rmtree(here / "image")
+    assert not list((here / "store").glob("layers/*/*"))
+    assert os.stat(here / "M/large").st_size == len(large)
+    assert not list((here / "store").glob("files/*/*/*"))
+    for _ in range(2):
+        assert (here / "M/small").read_bytes() == small
+        assert (here / "M/large").read_bytes() == large
+    with open(here / "M/large", "rb") as file:
+        assert os.pread(file.fileno(), 100, 5_000_000) == large[5_000_000:5_000_100]
+    assert "in use" in unionfs("store", "ls", cwd=here)
+    assert unionfs("store", "prune", cwd=here) == "0 B freed\n"
+    unionfs("umount", "M", cwd=here)
+    assert "in use" not in unionfs("store", "ls", cwd=here)
+    assert len(unionfs("store", "prune", cwd=here).splitlines()) > 3
+
+
+def test_two_mounts_share_what_the_store_has(here: Path) -> None:
+    (here / "empty/f").write_bytes(b"data")
+    unionfs("mount", "-o", "lowerdir=U,upperdir=empty,workdir=W", "M", cwd=here)
+    unionfs("commit", "M", "oci:image:one", cwd=here)
+    unionfs("umount", "M", cwd=here)
+    (here / "M2").mkdir()
+    try:
+        for mountpoint in ("M", "M2"):
+            unionfs("mount", "oci:image:one", mountpoint, cwd=here)
+            assert (here / mountpoint / "f").read_bytes() == b"data"
+        unionfs("umount", "M", cwd=here)
+        assert unionfs("store", "prune", cwd=here) == "0 B freed\n"
+        assert (here / "M2/f").read_bytes() == b"data"
+    finally:
+        unionfs("umount", "M2", cwd=here)
+    assert len(list((here / "store").glob("files/*/*/*"))) == 1

@@ -11,6 +11,7 @@ from unionfs.core.layer import UpperLayer
 from unionfs.core.steps import Plan, Steps
 from unionfs.core.whiteout import WhiteoutDevice
 from unionfs.dialects.aufs import AufsDialect
+from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect, Whiteouts
 from unionfs.layers.memory import MemoryStore
 
@@ -18,6 +19,7 @@ DEVICE = OverlayDialect(TRUSTED)
 BY_HAND = OverlayDialect(TRUSTED, rename_whiteout=False)
 XATTR = OverlayDialect(USER, Whiteouts.XATTR)
 AUFS = AufsDialect()
+MIXED = MixedDialect(DEVICE)
 
 FORMS: dict[str, Dialect] = {
     "trusted": DEVICE,
@@ -25,6 +27,7 @@ FORMS: dict[str, Dialect] = {
     "by hand": BY_HAND,
     "xattr": XATTR,
     "aufs": AUFS,
+    "mixed": MIXED,
 }
 
 

@@ -6,11 +6,20 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from unionfs.core.layer import Layer
 from unionfs.core.store import Store
+from unionfs.images.contents import PlainContents, TrustedBlob
+from unionfs.images.digest import digest_of
+from unionfs.images.indexing import build_index
+from unionfs.images.limits import DEFAULT_LIMITS, Limits
+from unionfs.images.stretch import Stretch
+from unionfs.layers.archive import ArchiveStore, Index
 from unionfs.types import Kind
 
 END = bytes(1024)
@@ -122,6 +131,23 @@ def content(store: Store, path: bytes) -> bytes:
         return opened.pread(1 << 20, 0)
     finally:
         opened.close()
+
+
+def indexed(archive: bytes, below: Sequence[Layer] = (), limits: Limits = DEFAULT_LIMITS) -> ArchiveStore:
+    """The archive as it is read where it is, above layers of the same sort (top-most first)."""
+    index = Index(build_index(io.BytesIO(archive), "layer", below=below, limits=limits))
+    fd = os.memfd_create("archive")
+    try:
+        os.write(fd, archive)
+        blob = Stretch(fd, 0, len(archive))
+    finally:
+        os.close(fd)
+    contents = [
+        layer.store._contents[-1] for layer in reversed(below) if isinstance(layer.store, ArchiveStore)
+    ]
+    trusted = TrustedBlob(blob, digest_of(archive), blob.identity())
+    contents.append(PlainContents(digest_of(archive), trusted))
+    return ArchiveStore(index, contents, "layer", bytes.fromhex(digest_of(archive).hex)[:16])
 
 
 def sha256(data: bytes) -> str:

@@ -30,6 +30,20 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "unknown magic": (header(magic=b"pax\0\0\0\0\0") + END, "unknown header format"),
     "data after the end": (file(b"a") + END + file(b"b"), "data after the end"),
     "one block of zeros in between": (file(b"a") + END[:512] + file(b"b"), "data after the end"),
+    "rubbish after the end": (file(b"a") + END + b"rubbish", "data after the end"),
+    "half a block at the end": (file(b"a") + b"x" * 100, "header is cut short"),
+    "signed checksum": (
+        header(b"\xff" * 8, checksum=b"%06o\0 " % (sum(header(b"\xff" * 8, checksum=b" " * 8)) - 8 * 256))
+        + END,
+        "wrong header checksum",
+    ),
+    "volume header": (header(kind=b"V", magic=b"ustar  \0") + END, "entry type b'V'"),
+    "dump directory": (header(kind=b"D", magic=b"ustar  \0") + END, "entry type b'D'"),
+    "Solaris's extended header": (
+        extended(b"X", record(b"path", b"x")) + file(b"a") + END,
+        "entry type b'X'",
+    ),
+    "Solaris's ACL": (extended(b"A", b"acl") + file(b"a") + END, "entry type b'A'"),
     "unknown type": (header(kind=b"Z") + END, "entry type b'Z'"),
     "old GNU sparse file": (header(kind=b"S", magic=b"ustar  \0") + END, "entry type b'S'"),
     "multi-volume": (header(kind=b"M", magic=b"ustar  \0") + END, "entry type b'M'"),
@@ -52,7 +66,34 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         file(b"a", b"1") + header(b"b", b"1", link=b"a", size=octal(1, 12)) + bytes(512) + END,
         "'b': data on what is not a regular file",
     ),
+    "size of all ones": (header(size=b"\xbf" + b"\xff" * 11) + END, "size out of range"),
+    "size in PAX beyond the data": (pax(size=b"4096") + file(b"a", b"1") + END[:512], "data is cut short"),
+    "size in PAX beyond the limit": (pax(size=b"9" * 19) + header() + END, "size out of range"),
+    "size in PAX that is no number": (pax(size=b"0x10") + header() + END, "not a number"),
+    "size in PAX with a space": (pax(size=b" 1") + header() + END, "not a number"),
+    "size in PAX of 5000 digits": (pax(size=b"1" * 5000) + header() + END, "not a number"),
+    "uid in PAX with a fraction": (pax(uid=b"1.5") + header() + END, "not a number"),
+    "negative mode": (header(mode=base256(-1)) + END, "mode out of range"),
+    "negative device number": (header(kind=b"4", minor=base256(-1)) + END, "minor out of range"),
+    "symlink with data": (
+        header(b"l", b"2", link=b"a", size=octal(1, 12)) + bytes(512) + END,
+        "'l': data on what is not a regular file",
+    ),
+    "device with data": (header(b"c", b"3", size=octal(1, 12)) + bytes(512) + END, "not a regular file"),
+    "fifo with data": (header(b"p", b"6", size=octal(1, 12)) + bytes(512) + END, "not a regular file"),
     # Names
+    "dot dot alone": (directory(b"..") + END, "'..' in a name"),
+    "dot dot behind slashes": (file(b"///..///etc/passwd") + END, "'..' in a name"),
+    "dot dot by a GNU name": (extended(b"L", b"../evil\0") + file(b"a") + END, "'..' in a name"),
+    "dot dot by PAX over a GNU name": (
+        extended(b"L", b"good\0") + pax(path=b"../evil") + file(b"a") + END,
+        "'..' in a name",
+    ),
+    "NUL in a prefix": (file(b"a", prefix=b"x\0y") + END, "NUL in a name"),
+    "component too long by prefix": (
+        file(b"n" * 100, prefix=b"d/" + b"n" * 150 + b"/..") + END,
+        "'..' in a name",
+    ),
     "dot dot": (file(b"../evil") + END, "'../evil': '..' in a name"),
     "dot dot in the middle": (file(b"a/../../evil") + END, "'..' in a name"),
     "dot dot by prefix": (file(b"evil", prefix=b"..") + END, "'..' in a name"),
@@ -70,6 +111,50 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "file with a slash": (file(b"a/") + END, "a slash at the end"),
     "symlink to nothing": (symlink(b"l", b"") + END, "symbolic link's target is empty"),
     # PAX and GNU
+    "two GNU names": (
+        extended(b"L", b"one\0") + extended(b"L", b"two\0") + file(b"a") + END,
+        "two long names for one entry",
+    ),
+    "two GNU links": (
+        extended(b"K", b"one\0") + extended(b"K", b"two\0") + symlink(b"l", b"a") + END,
+        "two long names for one entry",
+    ),
+    "GNU name and nothing else": (extended(b"L", b"name\0") + END, "ends after an extended header"),
+    "empty GNU name": (extended(b"L", b"\0") + file(b"") + END, "empty name"),
+    "GNU link out of the root": (
+        extended(b"K", b"../../etc\0") + hardlink(b"l", b"a") + END,
+        "'..' in a name",
+    ),
+    "PAX link out of the root": (
+        pax(linkpath=b"/../etc/passwd") + hardlink(b"l", b"a") + END,
+        "'..' in a name",
+    ),
+    "global size": (extended(b"g", record(b"size", b"0")) + file(b"a", b"1") + END, "global PAX header"),
+    "global link": (
+        extended(b"g", record(b"linkpath", b"x")) + symlink(b"l", b"a") + END,
+        "global PAX header",
+    ),
+    "global xattr": (
+        extended(b"g", record(b"SCHILY.xattr.security.capability", b"x")) + file(b"a") + END,
+        "global PAX header",
+    ),
+    "global PAX header over 1 MiB": (
+        header(b"g", b"g", size=octal(1 << 21, 12)) + END,
+        "extended header of 2097152",
+    ),
+    "PAX record with a leading zero": (pax_raw(b"010 path=a\n") + file(b"a") + END, "broken record"),
+    "PAX record of negative length": (pax_raw(b"-9 path=a\n") + file(b"a") + END, "broken record"),
+    "PAX record of huge length": (pax_raw(b"9" * 40 + b" path=a\n") + file(b"a") + END, "broken record"),
+    "PAX record without a newline": (pax_raw(b"9 path=ab") + file(b"a") + END, "broken record"),
+    "rubbish behind PAX records": (
+        pax_raw(record(b"uid", b"1") + b"\0\0") + file(b"a") + END,
+        "broken record",
+    ),
+    "NUL in a PAX key": (
+        pax_raw(record(b"SCHILY.xattr.user.a\0", b"x")) + file(b"a") + END,
+        "NUL in the name",
+    ),
+    "PAX sparse name": (pax_raw(record(b"GNU.sparse.name", b"x")) + file(b"a") + END, "sparse files"),
     "PAX header over 1 MiB": (pax(comment=b"x" * (1 << 20)) + file(b"a") + END, "extended header of 1048"),
     "GNU name over 1 MiB": (
         extended(b"L", b"x" * (1 << 21)) + file(b"a") + END,
@@ -97,6 +182,31 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "'a': extended attribute 'user.big'",
     ),
     # Links
+    "hard link to what comes later": (
+        hardlink(b"l", b"a") + file(b"a", b"1") + END,
+        "'l': hard link to 'a', which is no file",
+    ),
+    "hard link through a symlink to dot dot": (
+        symlink(b"s", b"../..") + hardlink(b"l", b"s/etc/passwd") + END,
+        "hard link to 'etc/passwd', which is no file",
+    ),
+    "hard link through a symlink circle": (
+        symlink(b"s", b"s") + hardlink(b"l", b"s/a") + END,
+        "'l': too many symbolic links",
+    ),
+    "hard link through a file": (file(b"a") + hardlink(b"l", b"a/b") + END, "'a/b', which is no file"),
+    "hard link without a target": (hardlink(b"l", b"") + END, "hard link target '': empty name"),
+    "41 symlinks": (
+        b"".join(symlink(b"s%d" % n, b"s%d" % (n + 1)) for n in range(41)) + file(b"s0/f") + END,
+        "'s0/f': too many symbolic links",
+    ),
+    "symlink that doubles": (
+        b"".join(symlink(b"s%d" % n, b"s%d/../s%d" % (n + 1, n + 1)) for n in range(30))
+        + file(b"s0/f")
+        + END,
+        "'s0/f': too many symbolic links",
+    ),
+    "symlink to 4096 bytes": (pax(linkpath=b"t" * 4096) + symlink(b"l", b"-") + END, "empty, too long"),
     "hard link out of the root": (hardlink(b"l", b"../../etc/passwd") + END, "'..' in a name"),
     "hard link to nothing": (
         hardlink(b"l", b"etc/passwd") + END,
@@ -132,7 +242,17 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         symlink(b"s", b".wh.a") + file(b"s/b") + END,
         "a whiteout is no directory",
     ),
+    "whiteout with a slash": (file(b".wh.a/") + END, "a slash at the end"),
+    "whiteout without a name, among AuFS's": (file(b".wh..wh.") + END, "a whiteout without a name"),
+    "whiteout that is a device": (header(b".wh.a", b"3") + END, "a whiteout that is not a regular file"),
+    "hard link to an opaque mark": (
+        file(b".wh..wh..opq") + hardlink(b"a", b".wh..wh..opq") + END,
+        "hard link to the whiteout",
+    ),
     # Duplicates
+    "the root twice": (directory(b".") + directory(b"./") + END, "'': comes more than once"),
+    "hard link over its own target": (file(b"a", b"1") + hardlink(b"a", b"a") + END, "comes more than once"),
+    "opaque mark twice": (file(b".wh..wh..opq") * 2 + END, "comes more than once"),
     "file twice": (file(b"a", b"1") + file(b"a", b"2") + END, "'a': comes more than once"),
     "directory twice": (directory(b"d") + directory(b"d/") + END, "'d': comes more than once"),
     "file and directory": (file(b"a") + directory(b"a") + END, "'a': comes more than once"),
@@ -221,6 +341,64 @@ UNPACKED: dict[str, tuple[bytes, Tree]] = {
     "directory after its entries": (
         file(b"a/b", b"2") + directory(b"a") + END,
         {b"a": "d", b"a/b": "f 2"},
+    ),
+    "name that fills its field": (file(b"n" * 100, b"1") + END, {b"n" * 100: "f 1"}),
+    "prefix that fills its field": (
+        file(b"n", b"1", prefix=b"p" * 155) + END,
+        {b"p" * 155: "d", b"p" * 155 + b"/n": "f 1"},
+    ),
+    "spaces before octal": (file(b"a", b"1", mode=b"   644 \0", uid=b"     0 \0") + END, {b"a": "f 1"}),
+    "time before 1970": (file(b"a", b"1", mtime=base256(-5, 12)) + END, {b"a": "f 1"}),
+    "empty PAX header": (pax_raw(b"") + file(b"a", b"1") + END, {b"a": "f 1"}),
+    "PAX over GNU's name": (
+        extended(b"L", b"gnu\0") + pax(path=b"pax") + file(b"a", b"1") + END,
+        {b"pax": "f 1"},
+    ),
+    "GNU name and link": (
+        extended(b"K", b"t" * 120 + b"\0") + extended(b"L", b"n" * 120 + b"\0") + symlink(b"l", b"t") + END,
+        {b"n" * 120: "l " + "t" * 120},
+    ),
+    "names that look like options and dots": (
+        file(b"-rf") + file(b"...") + file(b"..a") + file(b"a..") + file(b" ") + END,
+        {b"-rf": "f ", b"...": "f ", b"..a": "f ", b"a..": "f ", b" ": "f "},
+    ),
+    "name that only ends in a mark": (
+        file(b"x.wh.a", b"1") + file(b"wh.a") + END,
+        {b"x.wh.a": "f 1", b"wh.a": "f "},
+    ),
+    "whiteouts of everything": (
+        file(b".wh..wh..opq") + file(b".wh.etc") + file(b".wh.usr") + file(b"usr/.wh..wh..opq") + END,
+        {b".wh..wh..opq": "f ", b".wh.etc": "f ", b".wh.usr": "f ", b"usr": "d", b"usr/.wh..wh..opq": "f "},
+    ),
+    "whiteout of a name that is not UTF-8": (file(b".wh.\xff") + END, {b".wh.\xff": "f "}),
+    "parent through a symlink to the root": (
+        symlink(b"s", b"/") + file(b"s/f", b"1") + END,
+        {b"s": "l /", b"f": "f 1"},
+    ),
+    "parent through a symlink to itself's directory": (
+        symlink(b"s", b".") + file(b"s/s/s/f", b"1") + END,
+        {b"s": "l .", b"f": "f 1"},
+    ),
+    "hard link through a symlink within the root": (
+        file(b"d/f", b"1") + symlink(b"s", b"../../d") + hardlink(b"l", b"s/f") + END,
+        {b"d": "d", b"d/f": "f 1", b"s": "l ../../d", b"l": "f 1"},
+    ),
+    "hard link to a hard link": (
+        file(b"a", b"1") + hardlink(b"b", b"a") + hardlink(b"c", b"b") + END,
+        {b"a": "f 1", b"b": "f 1", b"c": "f 1"},
+    ),
+    "hard link to a fifo": (header(b"p", b"6") + hardlink(b"q", b"p") + END, {b"p": "fifo", b"q": "fifo"}),
+    "40 symlinks": (
+        b"".join(symlink(b"s%d" % n, b"s%d" % (n + 1)) for n in range(39)) + file(b"s0/f", b"1") + END,
+        {b"s%d" % n: f"l s{n + 1}" for n in range(39)} | {b"s39": "d", b"s39/f": "f 1"},
+    ),
+    "overlayfs's marks": (
+        pax_raw(record(b"SCHILY.xattr.trusted.overlay.redirect", b"/etc"))
+        + directory(b"d")
+        + pax_raw(record(b"SCHILY.xattr.user.overlay.whiteout", b""))
+        + file(b"w")
+        + END,
+        {b"d": "d", b"w": "f "},
     ),
     "device 0:0": (header(b"c", b"3") + END, {b"c": "char"}),
     "fifo": (header(b"p", b"6") + END, {b"p": "fifo"}),

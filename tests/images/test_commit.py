@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from archive_builder import END, LayoutBuilder, directory, file, hardlink, symlink
+from trees import facts, facts_on_disk, tree, tree_of, walk
 
 from unionfs.core.attrs import Changes
 from unionfs.core.layer import Layer, UpperLayer
@@ -23,14 +23,13 @@ from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.errors import ImageError, ImageNotFoundError
-from unionfs.images.below import entry_of, read_file
-from unionfs.images.commit import commit
-from unionfs.images.entry import Entry
-from unionfs.images.layer_writer import write_layer
-from unionfs.images.layout import Image, open_image
+from unionfs.images import capabilities
+from unionfs.images.commit import Details, commit
+from unionfs.images.image import Image, open_image
+from unionfs.images.layer_writer import LayerOptions, write_layer
 from unionfs.images.store import memory_layers
 from unionfs.layers.memory import MemoryStore
-from unionfs.types import Kind, RenameFlags
+from unionfs.types import RenameFlags
 
 BASE = (
     directory(b"d")
@@ -45,8 +44,6 @@ BASE = (
     + symlink(b"s", b"f")
     + END
 )
-
-Tree = dict[bytes, tuple[Entry, bytes, int]]
 
 
 @pytest.fixture(autouse=True)
@@ -72,28 +69,6 @@ def base(layout: LayoutBuilder) -> Iterator[Image]:
 def writable(lowers: list[Layer]) -> Union:
     store = MemoryStore("upper")
     return Union(lowers, UpperLayer(store, OverlayDialect(TRUSTED), MemoryStore("work", beside=store)))
-
-
-def walk(union: Union, path: bytes) -> Node:
-    node = union.root
-    for name in path.split(b"/") if path else ():
-        node = union.lookup(node, name)
-    return node
-
-
-def tree(union: Union) -> Tree:
-    """Everything that a reader sees, inode numbers left out; link counts of files only."""
-    found: Tree = {}
-    todo = [b""]
-    while todo:
-        path = todo.pop()
-        node = walk(union, path)
-        data = b"".join(read_file(union, node)) if node.kind is Kind.FILE else b""
-        links = 0 if node.is_dir else union.getattr(node).nlink
-        found[path] = (entry_of(union, node, path), data, links)
-        if node.is_dir:
-            todo += [path + b"/" + entry.name if path else entry.name for entry in union.readdir(node)]
-    return found
 
 
 def put(union: Union, path: bytes, data: bytes, mode: int = 0o644) -> Node:
@@ -195,8 +170,8 @@ def test_commit_and_open_again_changes_nothing(
 
 def layer_of(union: Union, latest: int | None = None) -> list[tarfile.TarInfo]:
     out = io.BytesIO()
-    write_layer(union, out, latest)
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(out.getvalue()))) as archive:
+    write_layer(union, out, LayerOptions(latest))
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
         return archive.getmembers()
 
 
@@ -269,7 +244,7 @@ def test_source_date_epoch(base: Image, layout: LayoutBuilder, monkeypatch: pyte
 def test_the_new_image(base: Image, layout: LayoutBuilder) -> None:
     union = writable(memory_layers(base))
     put(union, b"new", b"")
-    manifest = commit(union, base, f"oci:{layout.root}:new", created_by="a test")
+    manifest = commit(union, base, f"oci:{layout.root}:new", Details(created_by="a test"))
     index = json.loads((layout.root / "index.json").read_bytes())
     tags = [item["annotations"]["org.opencontainers.image.ref.name"] for item in index["manifests"]]
     assert tags == ["base", "new"]
@@ -299,9 +274,7 @@ def test_without_a_base(tmp_path: Path) -> None:
         assert tree(Union(memory_layers(image))) == tree(union)
 
 
-@pytest.mark.parametrize(
-    "destination", ["oci:dir", "oci-archive:file:tag", "dir", f"oci:dir@sha256:{'0' * 64}"]
-)
+@pytest.mark.parametrize("destination", ["dir", f"oci:dir@sha256:{'0' * 64}", "docker-archive:file:@0"])
 def test_destinations_that_are_none(base: Image, destination: str) -> None:
     with pytest.raises(ImageNotFoundError):
         commit(writable([]), base, destination)
@@ -314,6 +287,86 @@ def test_a_failure_changes_nothing(base: Image, layout: LayoutBuilder) -> None:
     with pytest.raises(ImageError):
         commit(union, base, f"oci:{layout.root}:new")
     assert sorted(layout.root.rglob("*")) == before
+
+
+def test_details(base: Image, layout: LayoutBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "100")
+    details = Details("make", "me <me@x>", "why", ('CMD ["/new"]', "LABEL a=b"))
+    commit(writable(memory_layers(base)), base, f"oci:{layout.root}:new", details)
+    with open_image(f"oci:{layout.root}:new") as image:
+        assert image.config["author"] == "me <me@x>"
+        assert image.config["config"] == {"Cmd": ["/new"], "Labels": {"a": "b"}}
+        assert image.config["history"][-1] == {
+            "created": "1970-01-01T00:01:40Z",
+            "created_by": "make",
+            "author": "me <me@x>",
+            "comment": "why",
+        }
+
+
+@pytest.mark.parametrize(
+    ("squash", "layers"), [("all", 1), ("2..3", 2), ("1..2", 2), ("3..3", 3), ("2..2", 3)]
+)
+def test_squashed_commits(base: Image, layout: LayoutBuilder, squash: str, layers: int) -> None:
+    union = writable(memory_layers(base))
+    union.unlink(union.root, b"gone")
+    commit(union, base, f"oci:{layout.root}:two")
+    with open_image(f"oci:{layout.root}:two") as two:
+        union = writable(memory_layers(two))
+        for change in (replace_a_tree, make_links, set_attributes):
+            change(union)
+        commit(union, two, f"oci:{layout.root}:three", Details(squash=squash))
+    with open_image(f"oci:{layout.root}:three") as image:
+        assert tree_of(image) == tree(union)
+        assert len(image.layers) == layers
+        assert sum(not line.get("empty_layer") for line in image.config["history"]) == layers
+
+
+def test_a_squashed_commit_over_other_layers_has_them_too(base: Image, layout: LayoutBuilder) -> None:
+    """What is mounted between the image and the upper layer is in the layer that stands for all."""
+    between = MemoryStore("between")
+    between.create(b"between", 0o644).close()
+    union = writable([Layer(between, AufsDialect()), *memory_layers(base)])
+    put(union, b"above", b"")
+    commit(union, base, f"oci:{layout.root}:all", Details(squash="all"))
+    assert tree_of(f"oci:{layout.root}:all") == tree(union)
+
+
+CAPABILITY_2 = bytes.fromhex("0100000200200000") + bytes(12)
+CAPABILITY_3 = bytes.fromhex("0100000300200000") + bytes(12) + (1000).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("value", [CAPABILITY_2, CAPABILITY_3, b"no capability", b""])
+def test_capabilities_are_those_of_no_namespace(base: Image, value: bytes) -> None:
+    expected = CAPABILITY_2 if value == CAPABILITY_3 else value
+    assert capabilities.portable(value) == expected
+
+
+def test_labels_by_choice(base: Image) -> None:
+    union = writable(memory_layers(base))
+    union.setxattr(put(union, b"file", b""), b"security.selinux", b"label")
+    for kept in (True, False):
+        out = io.BytesIO()
+        write_layer(union, out, LayerOptions(labels=kept))
+        assert (b"SCHILY.xattr.security.selinux=label" in out.getvalue()) is kept
+
+
+def test_sockets_are_told_of(base: Image, caplog: pytest.LogCaptureFixture) -> None:
+    union = writable(memory_layers(base))
+    union.mknod(union.root, b"socket", stat.S_IFSOCK | 0o600)
+    layer_of(union)
+    assert caplog.messages == ["left out, as they are sockets: 'socket'"]
+
+
+@pytest.mark.parametrize("destination", ["oci-archive:x:t", "docker-archive:x:n:t", "dir:x"])
+def test_other_destinations(
+    base: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    union = writable(memory_layers(base))
+    remove_things(union)
+    commit(union, base, destination)
+    assert tree_of(destination) == tree(union)
 
 
 # What other tools make of it
@@ -358,37 +411,7 @@ def test_umoci_unpacks_the_same_tree(committed: tuple[Union, str], tmp_path: Pat
     union, image = committed
     bundle = tmp_path / "bundle"
     subprocess.run([tool("umoci"), "unpack", "--image", image, str(bundle)], check=True)
-    root = os.fsencode(bundle / "rootfs")
-    expected = {
-        path: (
-            entry.kind,
-            oct(entry.mode),
-            entry.uid,
-            entry.gid,
-            entry.mtime_ns // 10**9,
-            # umoci loses xattrs without a value.
-            {name: value for name, value in entry.xattrs.items() if value},
-            links,
-        )
-        for path, (entry, _data, links) in tree(union).items()
-    }
-    found = {}
-    for path in expected:
-        here = os.path.join(root, path) if path else root
-        status = os.lstat(here)
-        kind = Kind(stat.S_IFMT(status.st_mode) >> 12)
-        names = os.listxattr(here, follow_symlinks=False)
-        xattrs = {os.fsencode(name): os.getxattr(here, name, follow_symlinks=False) for name in names}
-        mtime = status.st_mtime_ns // 10**9
-        links = 0 if kind is Kind.DIR else status.st_nlink
-        mode = oct(stat.S_IMODE(status.st_mode))
-        found[path] = (kind, mode, status.st_uid, status.st_gid, mtime, xattrs, links)
-    assert found == expected
-    assert {os.path.relpath(path, root) for path in _files_below(root)} == expected.keys() - {b""}
-
-
-def _files_below(root: bytes) -> list[bytes]:
-    return [os.path.join(top, name) for top, dirs, files in os.walk(root) for name in dirs + files]
+    assert facts_on_disk(bundle / "rootfs") == facts(tree(union))
 
 
 def test_umoci_repacks_it_and_we_read_that(committed: tuple[Union, str], tmp_path: Path) -> None:

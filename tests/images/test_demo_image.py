@@ -12,7 +12,7 @@ import pytest
 from unionfs.core.layer import Layer
 from unionfs.core.union import Union
 from unionfs.images.below import entry_of, read_file
-from unionfs.images.layout import open_image
+from unionfs.images.image import open_image
 from unionfs.images.store import LayerStore, memory_layers, open_layers
 from unionfs.types import Kind
 

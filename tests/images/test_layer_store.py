@@ -13,7 +13,7 @@ import pytest
 from archive_builder import END, LayoutBuilder, directory, file, listing, octal
 
 from unionfs.errors import ArchiveError, DigestError, ImageError
-from unionfs.images.layout import open_image
+from unionfs.images.image import open_image
 from unionfs.images.store import LayerStore, default_root, open_layers
 
 LOWER = file(b"a", b"1") + END
@@ -37,11 +37,11 @@ def trees(store: LayerStore) -> list[str]:
 
 def test_layers_are_unpacked_once(layout: LayoutBuilder, store: LayerStore) -> None:
     layout.tag(layout.image(LOWER, UPPER))
-    image, layers = open_layers(f"oci:{layout.root}", store)
+    image, layers = open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert [listing(layer.store) for layer in layers] == [{b"b": "f 2"}, {b"a": "f 1"}]
     assert trees(store) == sorted(image.chain_id(layer).hex for layer in image.layers)
     before = [path.stat().st_ctime_ns for path in store.root.glob("layers/*/*")]
-    again, same_layers = open_layers(f"oci:{layout.root}", store)
+    again, same_layers = open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert [path.stat().st_ctime_ns for path in store.root.glob("layers/*/*")] == before
     for each in (image, again):
         each.close()
@@ -51,7 +51,7 @@ def test_layers_are_unpacked_once(layout: LayoutBuilder, store: LayerStore) -> N
 
 def test_the_store_is_for_its_owner_alone(layout: LayoutBuilder, store: LayerStore) -> None:
     layout.tag(layout.image(LOWER))
-    open_layers(f"oci:{layout.root}", store)[0].close()
+    open_layers(f"oci:{layout.root}", store, unpacked=True)[0].close()
     assert oct(store.root.stat().st_mode) == "0o40700"
 
 
@@ -60,7 +60,7 @@ def test_one_archive_on_two_others_is_two_layers(layout: LayoutBuilder, store: L
     modes = []
     for mode in (0o700, 0o711):
         layout.tag(layout.image(directory(b"d", mode=octal(mode)) + END, file(b"d/f") + END), f"m{mode:o}")
-        image, layers = open_layers(f"oci:{layout.root}:m{mode:o}", store)
+        image, layers = open_layers(f"oci:{layout.root}:m{mode:o}", store, unpacked=True)
         modes.append(oct(layers[0].store.stat(b"d").mode))
         image.close()
     assert modes == ["0o40700", "0o40711"]
@@ -75,7 +75,7 @@ def test_nothing_half_unpacked_is_left(
 ) -> None:
     layout.tag(layout.image(LOWER, bad))
     with pytest.raises(kind):
-        open_layers(f"oci:{layout.root}", store)
+        open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert len(trees(store)) == 1
 
 
@@ -83,7 +83,7 @@ def test_a_wrong_diff_id_leaves_nothing(layout: LayoutBuilder, store: LayerStore
     rootfs = {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}
     layout.tag(layout.image(LOWER, settings={"rootfs": rootfs}))
     with pytest.raises(DigestError):
-        open_layers(f"oci:{layout.root}", store)
+        open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert trees(store) == []
 
 
@@ -91,15 +91,15 @@ def test_a_broken_image_is_refused_though_its_layers_are_there(
     layout: LayoutBuilder, store: LayerStore
 ) -> None:
     layout.tag(layout.image(LOWER))
-    image, _ = open_layers(f"oci:{layout.root}", store)
+    image, _ = open_layers(f"oci:{layout.root}", store, unpacked=True)
     blob = layout.blob_path(str(image.layers[0].descriptor.digest))
     image.close()
     blob.write_bytes(blob.read_bytes()[:-1] + b"\xff")
     with pytest.raises(DigestError):
-        open_layers(f"oci:{layout.root}", store)
+        open_layers(f"oci:{layout.root}", store, unpacked=True)
     blob.unlink()
     with pytest.raises(ImageError, match="is missing"):
-        open_layers(f"oci:{layout.root}", store)
+        open_layers(f"oci:{layout.root}", store, unpacked=True)
 
 
 _UNPACK = """
@@ -107,7 +107,7 @@ import os, sys, unionfs.images.store as store
 if sys.argv[3] == "die":
     # Killed with everything written and nothing published.
     store.HostStore.sync = lambda self: os.kill(os.getpid(), 9)
-store.open_layers(sys.argv[1], store.LayerStore(sys.argv[2]))
+store.open_layers(sys.argv[1], store.LayerStore(sys.argv[2]), unpacked=True)
 """
 
 
@@ -122,7 +122,7 @@ def test_a_crash_leaves_nothing_in_the_way(layout: LayoutBuilder, store: LayerSt
     assert start(layout, store, "die").wait() == -signal.SIGKILL
     (leftover,) = trees(store)
     assert leftover.startswith(".")
-    image, layers = open_layers(f"oci:{layout.root}", store)
+    image, layers = open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert listing(layers[0].store) == {b"a": "f 1"}
     assert trees(store) == [leftover[1:]]
     image.close()
@@ -131,7 +131,10 @@ def test_a_crash_leaves_nothing_in_the_way(layout: LayoutBuilder, store: LayerSt
 def test_processes_and_threads_at_once(layout: LayoutBuilder, store: LayerStore) -> None:
     layout.tag(layout.image(*(file(b"f%d" % number, b"x" * 100_000) + END for number in range(5))))
     processes = [start(layout, store, "live") for _ in range(3)]
-    threads = [threading.Thread(target=lambda: open_layers(f"oci:{layout.root}", store)) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: open_layers(f"oci:{layout.root}", store, unpacked=True))
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -144,7 +147,9 @@ def test_processes_and_threads_at_once(layout: LayoutBuilder, store: LayerStore)
 def test_progress_is_told(layout: LayoutBuilder, store: LayerStore) -> None:
     layout.tag(layout.image(LOWER))
     told: list[tuple[str, int, int]] = []
-    image, _ = open_layers(f"oci:{layout.root}", store, progress=lambda *step: told.append(step))
+    image, _ = open_layers(
+        f"oci:{layout.root}", store, unpacked=True, progress=lambda *step: told.append(step)
+    )
     descriptor = image.layers[0].descriptor
     assert told[-1] == (str(descriptor.digest), descriptor.size, descriptor.size)
     image.close()
@@ -164,7 +169,7 @@ def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_an_image_changes_nothing_of_it(layout: LayoutBuilder, store: LayerStore) -> None:
     layout.tag(layout.image(LOWER))
     before = {path: path.stat().st_mtime_ns for path in layout.root.rglob("*")}
-    open_layers(f"oci:{layout.root}", store)[0].close()
+    open_layers(f"oci:{layout.root}", store, unpacked=True)[0].close()
     with open_image(f"oci:{layout.root}") as image:
         assert len(image.layers) == 1
     assert {path: path.stat().st_mtime_ns for path in layout.root.rglob("*")} == before

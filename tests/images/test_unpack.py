@@ -27,6 +27,7 @@ from unionfs.core.store import WritableStore
 from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.errors import ArchiveError, error
+from unionfs.images.limits import DEFAULT_LIMITS
 from unionfs.images.unpack import unpack
 from unionfs.layers.host import HostStore
 from unionfs.layers.memory import MemoryStore
@@ -38,7 +39,8 @@ def unpacked(*archives: bytes, last_wins: bool = False) -> list[Layer]:
     layers: list[Layer] = []
     for archive in archives:
         store = MemoryStore()
-        unpack(io.BytesIO(archive + END), "layer", store, below=layers, last_wins=last_wins)
+        limits = DEFAULT_LIMITS._replace(last_wins=last_wins)
+        unpack(io.BytesIO(archive + END), "layer", store, below=layers, limits=limits)
         layers.insert(0, Layer(store, AufsDialect()))
     return layers
 

@@ -3,18 +3,21 @@
 The words and their escapes are overlayfs's (linux, Documentation/filesystems/overlayfs.rst,
 fs/overlayfs/params.c): commas separate words, colons separate lower layers, a backslash
 protects either of them and itself. An empty word is skipped, as mount(8) and podman send them;
-an empty lower layer is refused, as overlayfs does.
+an empty lower layer is refused, as overlayfs does. To them come fuse-overlayfs's words
+(fuse-overlayfs(1)) and libfuse's (mount.fuse3(8)).
 
-What overlayfs makes a choice and this project always does (stable inode numbers, hard
-links that stay links, redirects, metadata-only copies) is accepted and changes nothing;
-a choice that cannot be met is refused.
+What they make a choice and this project always does (stable inode numbers, hard links that
+stay links, redirects, metadata-only copies), and what only tunes another program (threads,
+timeouts of its caches), is accepted and changes nothing; a choice that cannot be met is refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from unionfs.adapters.ownership import Range, parse_ranges
 from unionfs.errors import ConfigError
 
 CACHE_AUTO, CACHE_ALWAYS = "auto", "always"
@@ -30,12 +33,25 @@ class Options(NamedTuple):
     upper: str | None = None
     work: str | None = None
     dialect: str | None = None
-    """How marks are written in every layer beneath the upper; None: detected in each of them."""
+    """How marks are written in every layer beneath the upper; None: detected in each of them.
+
+    ``mixed`` also says that an upper layer may hold AuFS's marks beside overlayfs's.
+    """
     userxattr: bool = False
     allow_other: bool = False
+    volatile: bool = False
+    """Nothing is put on stable storage, ever."""
+    debug: bool = False
     cache: str = CACHE_AUTO
     """How far layers are trusted not to change: one of `CACHES`."""
     fsname: str | None = None
+    context: str | None = None
+    """The SELinux context of everything in the mount."""
+    uids: tuple[Range, ...] = ()
+    gids: tuple[Range, ...] = ()
+    squash_to_root: bool = False
+    squash_to_uid: int | None = None
+    squash_to_gid: int | None = None
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
 
@@ -50,10 +66,19 @@ _FOR_MOUNT = {
 }
 
 _WITHOUT_EFFECT = {
-    *("defaults", "volatile", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
+    *("defaults", "default_permissions", "auto", "noauto", "_netdev", "nofail"),
     *("relatime", "norelatime", "strictatime", "nodiratime", "lazytime"),
     *("private", "rprivate", "shared", "rshared", "slave", "rslave", "user", "nouser", "users"),
+    *("static_nlink", "noacl", "clone_fd", "auto_unmount", "nonempty", "kernel_cache"),
 }
+"""fuse-overlayfs's ``noacl`` is what happens here: the kernel checks no ACL on this mount."""
+
+_TUNING = {
+    *("threaded", "timeout", "fsync", "fast_ino", "writeback", "max_threads", "max_idle_threads"),
+    *("entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout"),
+    *("max_read", "max_write", "max_readahead", "max_background", "congestion_threshold"),
+}
+"""Words with a number that tunes fuse-overlayfs or libfuse."""
 
 _CHOICES = {
     "xino": {"on", "off", "auto"},
@@ -63,12 +88,21 @@ _CHOICES = {
     "nfs_export": {"off"},
     "verity": {"off"},
     "uuid": {"on", "off", "null", "auto"},
+    "xattr_permissions": {"0"},
+    "noxattrs": {"0"},
+    "plugins": {""},
 }
 """Words with a value that changes nothing here. A value that is not listed cannot be met."""
 
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
-_FLAGS = {"userxattr", "allow_other"}
+_FLAGS = {"userxattr", "allow_other", "volatile", "debug", "squash_to_root"}
+_MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
+_SQUASHES = {"squash_to_uid", "squash_to_gid"}
+_NO_ID = 2**32 - 1
+
+_CONTEXT = re.compile(r'(?<![^,])context="[^"]*"')
+"""An SELinux context may have commas of its own, between quotation marks."""
 
 
 def parse(arguments: Iterable[str]) -> Options:
@@ -84,7 +118,11 @@ def parse(arguments: Iterable[str]) -> Options:
 
 def _words(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
-        yield from filter(None, _split(argument, ","))
+        yield from filter(None, _split(_CONTEXT.sub(_protected, argument), ","))
+
+
+def _protected(quoted: re.Match[str]) -> str:
+    return quoted[0].replace(",", "\\,")
 
 
 def _take(options: Options, word: str) -> Options:
@@ -101,7 +139,16 @@ def _take(options: Options, word: str) -> Options:
         return options._replace(cache=_one_of(CACHES, name, value))
     if name in _TEXTS:
         return _with(options, name, _unescape(value))
-    _check_choice(name, value)
+    if name == "context":
+        return _with(options, name, _not_empty(name, _unescape(value).strip('"')))
+    if name in _MAPPINGS:
+        return _with(options, _MAPPINGS[name], _ranges(name, value))
+    if name in _SQUASHES:
+        return _with(options, name, _id(name, value))
+    if name in _TUNING:
+        _check_number(name, value)
+    else:
+        _check_choice(name, value)
     return options
 
 
@@ -115,7 +162,7 @@ def _take_flag(options: Options, word: str) -> Options:
     return options
 
 
-def _with(options: Options, field: str, value: str | bool) -> Options:
+def _with(options: Options, field: str, value: object) -> Options:
     changes: dict[str, Any] = {field: value}
     return options._replace(**changes)
 
@@ -131,6 +178,26 @@ def _check_choice(name: str, value: str) -> None:
         raise ConfigError(f"unknown option: {name}={value}")
     if value not in _CHOICES[name]:
         raise ConfigError(f"option cannot be met: {name}={value}")
+
+
+def _ranges(name: str, value: str) -> tuple[Range, ...]:
+    try:
+        return parse_ranges(value)
+    except ConfigError as reason:
+        raise ConfigError(f"{name}={value}: {reason}") from reason
+
+
+def _id(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and int(value) < _NO_ID):
+        raise ConfigError(f"not an id: {name}={value}")
+    return int(value)
+
+
+def _check_number(name: str, value: str) -> None:
+    try:
+        float(value)
+    except ValueError:
+        raise ConfigError(f"not a number: {name}={value}") from None
 
 
 def _lowers(value: str) -> tuple[str, ...]:

@@ -12,26 +12,29 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from typing import TypeVar
 
+from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.mountinfo import mounts
 from unionfs.adapters.options import CACHE_AUTO, Options
+from unionfs.adapters.ownership import AS_STORED, Ids, Ownership
 from unionfs.core.apply import discard
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.store import Store
 from unionfs.core.union import Union
 from unionfs.dialects import by_name, detect
+from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
-from unionfs.layers.host import HostStore
+from unionfs.layers.host import HostStore, VolatileStore
 from unionfs.layers.host.probe import Abilities, probe
-from unionfs.layers.memory import MemoryStore
 
 _KEPT_IN_WORK = {"work", "index"}
 """What overlayfs, and we, leave behind in a work directory."""
 
 _Identity = tuple[int, int]
+_D = TypeVar("_D", bound=Dialect)
 
 
 def check(options: Options, mountpoint: str | None = None, image: Sequence[Layer] = ()) -> None:
@@ -67,13 +70,13 @@ def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = 
     with ExitStack() as held:
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
-            held.enter_context(_lock("upperdir", options.upper))
-            held.enter_context(_lock("workdir", options.work))
+            held.enter_context(locked("upperdir", options.upper))
+            held.enter_context(locked("workdir", options.work))
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work))
-            work = _store("workdir", options.work, writable=True)
-            upper = UpperLayer(_store("upperdir", options.upper, writable=True), dialect, work)
+            work = _writable("workdir", options.work, options)
+            upper = UpperLayer(_writable("upperdir", options.upper, options), dialect, work)
             fresh = adopt_root and not os.listdir(options.upper)
-        with closing(Union((*lower_layers(options), *image), upper)) as union:
+        with closing(_union(options, (*lower_layers(options), *image), upper)) as union:
             if fresh:
                 union.adopt_root()
             yield union
@@ -82,6 +85,8 @@ def opened(options: Options, image: Sequence[Layer] = (), *, adopt_root: bool = 
 @contextmanager
 def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
     """The union as it is at the moment, to look at: nothing is written, another may have it mounted."""
+    from unionfs.layers.memory import MemoryStore
+
     upper = None
     if options.upper is not None:
         store = _store("upperdir", options.upper)
@@ -89,6 +94,20 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
         upper = UpperLayer(store, _upper_dialect(options, options.upper), work)
     with closing(Union((*lower_layers(options), *image), upper, inspect=True)) as union:
         yield union
+
+
+def _union(options: Options, lowers: Sequence[Layer], upper: UpperLayer | None) -> Union:
+    ownership = _ownership(options)
+    return Union(lowers, upper) if ownership == AS_STORED else MappedUnion(ownership, lowers, upper)
+
+
+def _ownership(options: Options) -> Ownership:
+    """Squashing to a certain id has precedence over squashing to root."""
+    root = 0 if options.squash_to_root else None
+    uid, gid = options.squash_to_uid, options.squash_to_gid
+    return Ownership(
+        Ids(options.uids, root if uid is None else uid), Ids(options.gids, root if gid is None else gid)
+    )
 
 
 def watchable(union: Union, options: Options) -> list[Store]:
@@ -115,15 +134,18 @@ def _upper_dialect(options: Options, path: str) -> Dialect:
     """overlayfs's, or AuFS's where the file system has no extended attributes for it."""
     privileged = _privileged(options)
     namespace = "trusted" if privileged else "user"
-    return by_name("overlay" if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
+    overlay = "mixed" if options.dialect == "mixed" else "overlay"
+    return by_name(overlay if _has_xattrs(path, namespace) else "aufs", privileged=privileged)
 
 
-def _fitted(dialect: Dialect, abilities: Abilities) -> Dialect:
+def _fitted(dialect: _D, abilities: Abilities) -> _D:
     """The dialect in the form that can be written here."""
+    if isinstance(dialect, MixedDialect):
+        return dialect._replace(overlay=_fitted(dialect.overlay, abilities))
     if not isinstance(dialect, OverlayDialect):
         return dialect
     whiteouts = Whiteouts.DEVICE if abilities.whiteout_devices else Whiteouts.XATTR
-    return replace(dialect, whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
+    return dialect._replace(whiteouts=whiteouts, rename_whiteout=abilities.rename_whiteout)
 
 
 def _abilities(work: str) -> Abilities:
@@ -152,9 +174,13 @@ def _has_xattrs(path: str, namespace: str) -> bool:
     return True
 
 
-def _store(option: str, path: str, *, writable: bool = False) -> HostStore:
+def _writable(option: str, path: str, options: Options) -> HostStore:
+    return _store(option, path, VolatileStore if options.volatile else HostStore, writable=True)
+
+
+def _store(option: str, path: str, kind: type[HostStore] = HostStore, *, writable: bool = False) -> HostStore:
     try:
-        return HostStore(os.fsencode(path), writable=writable)
+        return kind(os.fsencode(path), writable=writable)
     except OSError as failure:
         raise _refusal(option, path, failure.strerror) from failure
 
@@ -224,8 +250,11 @@ def _check_kernel(option: str, path: str) -> None:
 
 
 @contextmanager
-def _lock(option: str, path: str) -> Iterator[None]:
-    """flock(2) on a directory; a process that dies lets go of it."""
+def locked(option: str, path: str) -> Iterator[None]:
+    """Hold a directory of a mount by flock(2); a process that dies lets go of it.
+
+    `ConfigError` where another has it.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not _is_ours(fd):

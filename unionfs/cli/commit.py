@@ -4,25 +4,62 @@ from __future__ import annotations
 
 import argparse
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, image_options
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "commit",
         help="write the upper layer into an image",
-        description="Write the image beneath a mount, and its upper as one more layer, as a new image.",
+        description=(
+            "Write the image beneath a mount, and its upper as one more layer, as a new image:"
+            f" {image_options.FORMS}. Layers that are there already are not written again."
+        ),
     )
     parser.add_argument("target", metavar="MOUNTPOINT|UPPER")
-    parser.add_argument("destination", metavar="oci:DIR:TAG")
+    parser.add_argument("destination", metavar="IMAGE")
+    parser.add_argument("-a", "--author", default="", help="who made the image")
+    parser.add_argument("-m", "--message", default="", help="a comment for its history")
+    parser.add_argument("--created-by", metavar="COMMAND", default="unionfs commit", help="for its history")
+    parser.add_argument(
+        "-c",
+        "--change",
+        metavar="INSTRUCTION",
+        action="append",
+        default=[],
+        help="set CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR",
+    )
+    squash = parser.add_mutually_exclusive_group()
+    squash.add_argument(
+        "-s", "--squash", action="store_const", const="all", help="make one layer of all of them"
+    )
+    squash.add_argument(
+        "--squash-layers", dest="squash", metavar="N..M", help="of these, counted from the lowest, 1"
+    )
+    image_options.add_beneath(parser)
+    parser.add_argument("--selinux-labels", action="store_true", help="keep security.selinux in the layer")
+    image_options.add_source(parser)
+    image_options.add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from unionfs import images
     from unionfs.cli.target import inspected
+    from unionfs.images.commit import Details, commit
 
-    with inspected(args.target) as (union, image):
-        manifest = images.commit(union, image, args.destination)
+    details = Details(
+        created_by=args.created_by,
+        author=args.author,
+        comment=args.message,
+        changes=tuple(args.change),
+        squash=args.squash,
+        labels=args.selinux_labels,
+    )
+    output, source = image_options.output(args), image_options.source(args)
+    with (
+        inspected(args.target, source, base=args.base, words=args.words) as (union, image),
+        image_options.progress(args) as told,
+    ):
+        manifest = commit(union, image, args.destination, details, output=output, progress=told)
     print(manifest.digest)
     return 0

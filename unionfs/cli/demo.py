@@ -40,6 +40,7 @@ def _show(directory: Path, *, mount: bool) -> int:
     from unionfs import images
     from unionfs.cli import demo_image, tree
     from unionfs.core.union import Union
+    from unionfs.images.commit import commit
 
     reference = demo_image.make(str(directory / "image"))
     _say("An image of three layers", "with whiteout, opaque directory, hard link, symlink")
@@ -52,7 +53,7 @@ def _show(directory: Path, *, mount: bool) -> int:
             _print(tree.lines(union))
             _say("What the upper layer changes, as unionfs diff prints it")
             _print(f"{change.letter} /{os.fsdecode(change.path)}" for change in union.diff())
-            images.commit(union, image, f"oci:{directory}/image:4")
+            commit(union, image, f"oci:{directory}/image:4")
             before = _facts(union)
     with images.open_image(f"oci:{directory}/image:4") as image:
         _say("Committed as a fourth layer", str(image.layers[-1].diff_id))

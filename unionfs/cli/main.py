@@ -14,17 +14,21 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from unionfs import __version__
-from unionfs.cli import commit, demo, diff, mount, umount
 from unionfs.errors import UnionError
 
-_COMMANDS = (mount, umount, diff, commit, demo)
+_COMMANDS = (
+    *("mount", "umount", "diff", "commit", "convert", "upper"),
+    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
-    args = _parser().parse_args(arguments)
+    given = _as_command(sys.argv[1:] if arguments is None else arguments)
+    args = _parser(given).parse_args(given)
     try:
         code: int = args.run(args)
     except BrokenPipeError:
@@ -36,10 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _as_command(arguments: Sequence[str]) -> Sequence[str]:
+    """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in _COMMANDS:
+        return ["mount", *arguments]
+    return arguments
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Of the command that is given alone, if it is one: a mount is not to wait for what it has no use for."""
+    commands = [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS
     parser = argparse.ArgumentParser(prog="unionfs", description="A layered union filesystem.")
     parser.add_argument("--version", action="version", version=f"unionfs {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parser(subparsers)
+    for command in commands:
+        import_module(f"unionfs.cli.{command}").add_parser(subparsers)
     return parser

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers
+from unionfs.cli import Subparsers, image_options, upper
 from unionfs.errors import ConfigError
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
     from unionfs.adapters.options import Options
+    from unionfs.core.layer import Layer
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -21,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "places",
         nargs="*",
         metavar="[IMAGE] MOUNTPOINT",
-        help="oci:DIR[:TAG] or oci-archive:FILE, and where to mount it; nothing lists what is mounted",
+        help=f"{image_options.FORMS}, and where to mount it; nothing lists what is mounted",
     )
     parser.add_argument(
         "-o",
@@ -33,6 +34,22 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
     parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    parser.add_argument(
+        "--name", metavar="NAME", help="instead of both: an upper layer that is kept under this name"
+    )
+    parser.add_argument(
+        "--volume",
+        metavar="HOST:PATH[:ro]",
+        action="append",
+        default=[],
+        help="show a directory or file of this host at PATH, outside the layers (needs root, or unshare -rm)",
+    )
+    parser.add_argument(
+        "--unpack",
+        action="store_true",
+        help="unpack an image's layers, instead of reading them where they are",
+    )
+    image_options.add_source(parser)
     parser.add_argument(
         "--transport",
         choices=("auto", "native", "fusepy"),
@@ -52,16 +69,26 @@ def run(args: argparse.Namespace) -> int:
     if not args.places:
         return _list()
     from unionfs.adapters.fuse import mounting
+    from unionfs.adapters.fuse.volumes import parse_volume
     from unionfs.cli.target import image_layers
 
     options = _options(args)
-    reference, mountpoint = _places(args.places, options)
-    image, layers = image_layers(reference) if reference else (None, [])
+    reference, mountpoint = _places(args.places, options, named=args.name is not None)
+    image: str | None = None
+    layers: list[Layer] = []
+    if reference:
+        image, layers = image_layers(reference, image_options.source(args), unpacked=args.unpack)
+    if args.name:
+        options, remembered = _named(args.name, options, image)
+        if remembered and remembered != image:
+            image, layers = image_layers(remembered, image_options.source(args), unpacked=args.unpack)
     mounting.mount(
         mountpoint,
         options,
         image=image,
         image_layers=layers,
+        volumes=[parse_volume(text) for text in args.volume],
+        unpacked=args.unpack,
         transport=args.transport,
         foreground=args.foreground,
     )
@@ -79,18 +106,31 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _places(places: list[str], options: Options) -> tuple[str | None, str]:
+def _named(name: str, options: Options, image: str | None) -> tuple[Options, str | None]:
+    """The options with the upper of that name, and the image that it lies on."""
+    from unionfs.adapters import stack
+    from unionfs.adapters.uppers import Beneath
+
+    if options.upper or options.work:
+        raise ConfigError("--name and an upper or work directory at once")
+    beneath = Beneath(image, stack.absolute(options).lowers)
+    named = upper.uppers().ensure(name, beneath)
+    options = options._replace(lowers=named.beneath.lowers, upper=named.upper, work=named.work)
+    return options, named.beneath.image
+
+
+def _places(places: list[str], options: Options, *, named: bool) -> tuple[str | None, str]:
     """The image and the mountpoint. mount(8) puts a source of no meaning before the mountpoint."""
     if len(places) > 2:
         raise ConfigError(f"one mountpoint is needed, not {len(places)}: {' '.join(places)}")
     *source, mountpoint = places
-    return (source[0] if source and _is_image(source[0], options) else None), mountpoint
+    return (source[0] if source and _is_image(source[0], options, named) else None), mountpoint
 
 
-def _is_image(source: str, options: Options) -> bool:
+def _is_image(source: str, options: Options, named: bool) -> bool:
     from unionfs.images import is_reference
 
-    return not options.lowers or is_reference(source)
+    return not (options.lowers or named) or is_reference(source)
 
 
 def _list() -> int:

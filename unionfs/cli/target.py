@@ -1,48 +1,135 @@
-"""What a command's arguments stand for: an image to mount, a mount to look at."""
+"""What a command's arguments stand for: an image, a path in one, a mount to look at."""
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+from unionfs.cli import image_options, upper
+from unionfs.cli.image_options import AS_USUAL, Source
+from unionfs.cli.progress import Line
+from unionfs.errors import ConfigError
 
 if TYPE_CHECKING:
+    from unionfs.adapters.memory.filesystem import UnionFS
+    from unionfs.adapters.mountinfo import MountInfo
+    from unionfs.adapters.options import Options
     from unionfs.core.layer import Layer
     from unionfs.core.union import Union
     from unionfs.images import Image
 
+IMAGE_PATH = "IMAGE[:/PATH]"
 
-def image_layers(reference: str) -> tuple[str, list[Layer]]:
+
+def image_layers(reference: str, source: Source, *, unpacked: bool = False) -> tuple[str, list[Layer]]:
     """A reference that means the same image from anywhere and at any time, and the image's layers."""
-    image, layers = _opened(reference)
+    image, layers = opened(reference, source, unpacked=unpacked)
     with image:
-        return _pinned(image), layers
+        return str(image.reference.pinned(image.descriptor.digest)), layers
 
 
 @contextmanager
-def inspected(target: str) -> Iterator[tuple[Union, Image | None]]:
+def inspected(
+    target: str, source: Source = AS_USUAL, *, base: str | None = None, words: Sequence[str] = ()
+) -> Iterator[tuple[Union, Image | None]]:
     """The union that is mounted on `target`, or has it as its upper, and the image beneath it.
 
-    Where nothing such is mounted, `target` is taken for an upper directory with nothing beneath it.
+    Where nothing such is mounted, `target` is the name of an upper; or an upper directory that
+    lies on the image `base` and on what the option `words` name, if on anything. An image is
+    opened as `source` says.
     """
     from unionfs.adapters import stack
-    from unionfs.adapters.fuse import records
-    from unionfs.adapters.options import Options
 
-    record = records.of(target)
-    options = record.options if record else Options(upper=os.path.abspath(target))
-    image, layers = _opened(record.image) if record and record.image else (None, [])
-    with image or nullcontext(), stack.inspected(options, layers) as union:
+    described = _described(target, base, words)
+    image: Image | None = None
+    layers: list[Layer] = []
+    if described.image:
+        image, layers = opened(described.image, source, unpacked=described.unpacked)
+    with image or nullcontext(), stack.inspected(described.options, layers) as union:
         yield union, image
 
 
-def _opened(reference: str) -> tuple[Image, list[Layer]]:
+class _Described(NamedTuple):
+    """What an upper layer lies on."""
+
+    options: Options
+    image: str | None = None
+    unpacked: bool = False
+
+
+def _described(target: str, base: str | None, words: Sequence[str]) -> _Described:
+    from unionfs.adapters import stack
+    from unionfs.adapters.fuse import records
+    from unionfs.adapters.mountinfo import mounted_at
+    from unionfs.adapters.options import Options, parse
+
+    record = records.of(target)
+    mounted = mounted_at(os.path.realpath(target))
+    if (record or _is_overlay(mounted)) and (base or words):
+        raise ConfigError(f"{target}: mounted, so --base and -o say nothing")
+    if record:
+        return _Described(record.options, record.image, record.unpacked)
+    named = None if os.path.lexists(target) else upper.uppers().find(target)
+    if named:
+        return _Described(Options(lowers=named.beneath.lowers, upper=named.upper), named.beneath.image)
+    if mounted is not None and _is_overlay(mounted):
+        return _Described(parse([mounted.options]))
+    return _Described(stack.absolute(parse(words)._replace(upper=target)), base)
+
+
+def _is_overlay(mounted: MountInfo | None) -> bool:
+    """Whether it is a mount of the kernel's overlayfs, which says which layers it has."""
+    return mounted is not None and mounted.type == "overlay"
+
+
+@contextmanager
+def shown_image(args: argparse.Namespace) -> Iterator[tuple[UnionFS, str]]:
+    """The union over the image that ``args.image`` names, and the path in it that it names, to look at."""
+    from unionfs.adapters.memory.filesystem import UnionFS
+
+    reference, path = split_path(args.image)
+    with image_union(reference, image_options.source(args)) as union:
+        yield UnionFS.over(union), path
+
+
+@contextmanager
+def image_union(reference: str, source: Source) -> Iterator[Union]:
+    """The union over an image, to look at."""
+    from unionfs.core.union import Union
+
+    image, layers = opened(reference, source)
+    image.close()
+    with closing(Union(layers)) as union:
+        yield union
+
+
+def split_path(text: str) -> tuple[str, str]:
+    """``IMAGE[:/PATH]``: a path begins with a slash, and no part of a reference has ``:/`` in it.
+
+    But for the colon after its transport, which is passed over.
+    """
+    transport, colon, rest = text.partition(":")
+    at = rest.find(":/", 1)
+    return (text, "/") if at < 0 else (f"{transport}{colon}{rest[:at]}", rest[at + 1 :])
+
+
+def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False) -> tuple[Image, list[Layer]]:
+    """The image and its layers, out of the local store; progress is told."""
     from unionfs import images
 
-    return images.open_layers(reference)
-
-
-def _pinned(image: Image) -> str:
-    path = os.path.abspath(image.reference.path)
-    return str(image.reference._replace(path=path, tag=None, digest=image.descriptor.digest))
+    line = Line()
+    try:
+        return images.open_layers(
+            reference,
+            None,
+            source.limits or images.DEFAULT_LIMITS,
+            line,
+            unpacked=unpacked,
+            platform=source.platform,
+            tls_verify=source.tls_verify,
+        )
+    finally:
+        line.clear()

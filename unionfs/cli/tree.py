@@ -1,23 +1,53 @@
-"""A union as a tree for people, with the layer that each file comes from."""
+"""``unionfs tree``: a union as a tree for people, with the layer that each file comes from."""
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from unionfs.core.node import Node
-from unionfs.core.union import Union
+from unionfs.cli import Subparsers, image_options
 from unionfs.types import Kind
+
+if TYPE_CHECKING:
+    from unionfs.core.node import Node
+    from unionfs.core.union import Union
 
 _SUFFIX = {Kind.DIR: "/", Kind.FIFO: "|", Kind.SOCKET: "="}
 _COLUMN = 34
 """Where the layers' names begin, in characters."""
 
 
-def lines(union: Union) -> Iterator[str]:
-    """One line a file; the layers are numbered from the lowest, 1, up."""
-    yield _line("/", _layer(union, union.root))
-    yield from _below(union, union.root, "")
+def add_parser(subparsers: Subparsers) -> None:
+    from unionfs.cli.target import IMAGE_PATH
+
+    parser = subparsers.add_parser(
+        "tree",
+        help="show an image as a tree",
+        description="Show an image, or a directory of it, as a tree, with the layers that each file is in.",
+    )
+    parser.add_argument("image", metavar=IMAGE_PATH)
+    image_options.add_source(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from unionfs.adapters.memory.resolve import resolve
+    from unionfs.cli.target import shown_image
+
+    with shown_image(args) as (fs, path):
+        for line in lines(fs.union, resolve(fs.union, os.fsencode(path)), path):
+            print(line)
+    return 0
+
+
+def lines(union: Union, top: Node | None = None, name: str = "/") -> Iterator[str]:
+    """One line a file, from `top` (by default the root) down; layers are numbered from the lowest, 1, up."""
+    top = top or union.root
+    yield _line(_printable(os.fsencode(name)), _layer(union, top))
+    if top.is_dir:
+        yield from _below(union, top, "")
 
 
 def _below(union: Union, directory: Node, indent: str) -> Iterator[str]:
@@ -32,10 +62,15 @@ def _below(union: Union, directory: Node, indent: str) -> Iterator[str]:
 
 
 def _shown(union: Union, node: Node, name: bytes) -> str:
-    text = os.fsdecode(name).encode("utf-8", "backslashreplace").decode() + _SUFFIX.get(node.kind, "")
+    text = _printable(name) + _SUFFIX.get(node.kind, "")
     if node.kind is Kind.SYMLINK:
-        text += " -> " + os.fsdecode(union.readlink(node))
+        text += " -> " + _printable(union.readlink(node))
     return text
+
+
+def _printable(name: bytes) -> str:
+    """One line of text, whatever the bytes are."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name.decode(errors="surrogateescape"))
 
 
 def _line(text: str, layer: str) -> str:

@@ -168,7 +168,10 @@ class Build:
         self._upper.tree(step.at).rmdir(step.at.path)
 
     def _discard(self, step: Discard) -> None:
-        discard(self._upper.tree(step.at), step.at.path)
+        try:
+            discard(self._upper.tree(step.at), step.at.path)
+        except FileNotFoundError:
+            pass
 
 
 _RUN: dict[type[Step], Callable[[Build, Any], None]] = {

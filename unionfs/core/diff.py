@@ -1,5 +1,7 @@
 """What an upper layer changes of the layers beneath, in time proportional to the change.
 
+Lower layers can be counted to the change, from the top-most down: those `above`.
+
 Only directories that the upper layer has are looked into, with one exception: while
 hard-linked lower files have one copy that their other names reach through the index,
 those names changed too, and finding them takes a walk.
@@ -30,30 +32,34 @@ class Change(NamedTuple):
     size: int
 
 
-def changes(nodes: Nodes, *, links_are_hidden: bool) -> list[Change]:
-    """All changes, parents before children, names in byte order.
+def changes(nodes: Nodes, *, above: int, links_are_hidden: bool) -> list[Change]:
+    """All changes that the upper layer and the `above` top-most lowers make, parents before children,
+    names in byte order.
 
     `links_are_hidden`: there are copies of hard-linked files that are reached under
     names which the upper layer does not have.
     """
-    diff = _Diff(nodes, links_are_hidden)
-    listed = {change.path: change for change in diff.directory(nodes.root, b"", nodes.gather.root_places())}
+    diff = _Diff(nodes, above, links_are_hidden)
+    root = nodes.gather.root_places(above)
+    listed = {change.path: change for change in diff.directory(nodes.root, b"", root)}
     for change in diff.other_names():
         listed.setdefault(change.path, change)
     return sorted(listed.values(), key=lambda change: change.path.split(b"/"))
 
 
 class _Diff:
-    def __init__(self, nodes: Nodes, everywhere: bool) -> None:
+    def __init__(self, nodes: Nodes, above: int, everywhere: bool) -> None:
         self._nodes = nodes
+        self._above = above
         self._gather = nodes.gather
         self._everywhere = everywhere
         self._linked: list[Node] = []
 
     def directory(self, node: Node, path: bytes, beneath: Sequence[Place]) -> Iterator[Change]:
-        """The changes below a directory, `beneath` being what the lowers alone have at its path."""
-        merges = tuple(node.lowers) == tuple(beneath)
-        if merges and not node.upper and not self._everywhere:
+        """The changes below a directory, `beneath` being what the layers beneath have at its path."""
+        kept = tuple(place for place in node.lowers if place.layer >= self._above)
+        merges = kept == tuple(beneath)
+        if merges and not self._is_above(node) and not self._everywhere:
             return
         entries = self._nodes.table(node).entries
         before = self._gather.listing(None, beneath).shown
@@ -62,7 +68,7 @@ class _Diff:
             if entry is None:
                 assert was is not None
                 yield self._removed(join(path, name), name, was, beneath)
-            elif entry.in_upper or not merges or self._everywhere:
+            elif self._comes_from_above(entry) or not merges or self._everywhere:
                 yield from self._shown(entry, join(path, name), was, beneath)
 
     def _shown(
@@ -71,13 +77,20 @@ class _Diff:
         node = self._nodes.of(entry)
         if was is None:
             yield self._listed(node, path, "A")
-        elif node.upper or _top_place(entry) != self._places(was, entry.name, beneath)[0]:
+        elif self._is_above(node) or _top_place(entry) != self._places(was, entry.name, beneath)[0]:
             yield self._listed(node, path, "C")
         if node.is_dir:
             below: Sequence[Place] = ()
             if was is not None and was.kind is Kind.DIR:
                 below = self._gather.directory(beneath, b"", entry.name, was.where, None).lowers
             yield from self.directory(node, path, below)
+
+    def _is_above(self, node: Node) -> bool:
+        """Whether a layer that counts to the change says what the node is."""
+        return node.upper or node.lowers[0].layer < self._above
+
+    def _comes_from_above(self, entry: Entry) -> bool:
+        return entry.in_upper or entry.directory.lowers[entry.where[0]].layer < self._above
 
     def other_names(self) -> Iterator[Change]:
         """The names that a linked lower file keeps, while another went elsewhere with its directory.

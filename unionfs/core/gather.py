@@ -61,9 +61,9 @@ class Gatherer:
     def root(self) -> Stack:
         return self._stack(b"" if self.upper else None, self._roots(0), (), b"")
 
-    def root_places(self) -> tuple[Place, ...]:
-        """The stack of the lowers' root, as it is without the upper layer."""
-        return tuple(self._merging(self._roots(0), ()))
+    def root_places(self, first: int) -> tuple[Place, ...]:
+        """The root's stack in the layers from `first` on, as it is without those above."""
+        return tuple(self._merging(self._roots(first), ()))
 
     def directory(
         self,

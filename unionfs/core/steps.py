@@ -131,7 +131,7 @@ class RemoveDir(NamedTuple):
 
 
 class Discard(NamedTuple):
-    """Remove something in the work tree, with everything below it."""
+    """Remove something that nobody sees, with everything below it; where nothing is, that is all right."""
 
     at: At
 

@@ -38,6 +38,9 @@ class Store(Protocol):
     def getxattr(self, path: bytes, name: bytes) -> bytes:
         """The value of one extended attribute; ENODATA where it has none of that name."""
 
+    def has_xattrs(self) -> bool:
+        """False where nothing in the store has an extended attribute, or ever will; True where one may."""
+
     def open(self, path: bytes, access: Access = Access.READ) -> File:
         """Open an existing regular file. A store that cannot be written gives EROFS for `Access.WRITE`."""
 

@@ -25,6 +25,9 @@ from unionfs.types import Access, Kind, Owner, RenameFlags, Stat, StatFs, XattrF
 
 _ROOT = Owner(0, 0)
 
+_NEAR = 16
+"""Entries of a directory."""
+
 
 class Union:
     """Any number of read-only layers, top-most first, and at most one writable layer above them.
@@ -90,18 +93,29 @@ class Union:
         with self._lock:
             return list(listed(self._nodes, node, cookie, fits))
 
+    def following(self, directory: Node) -> Node | None:
+        """The directory that is listed behind this one where both are; None where none is near."""
+        with self._lock:
+            if directory is self.root or not directory.names:
+                return None
+            entry = directory.names[0]
+            behind = self._nodes.table(entry.directory).after(entry.cookie, _NEAR)
+            return next((other.node for other in behind if other.kind is Kind.DIR), None)
+
     def layer_of(self, node: Node) -> Layer | UpperLayer:
         """The layer that the node's attributes come from."""
         if node.upper and self.upper is not None:
             return self.upper
         return self.lowers[node.lowers[0].layer]
 
-    def diff(self) -> Iterator[diff.Change]:
-        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`."""
-        if self.upper is None:
-            return iter(())
+    def diff(self, above: int = 0) -> Iterator[diff.Change]:
+        """What the upper layer changes of the lowers, as of now; see `unionfs.core.diff`.
+
+        The `above` top-most lowers count to the change, as if they were one with the upper layer.
+        """
         with self._lock:
-            return iter(diff.changes(self._nodes, links_are_hidden=self._state.workdir.has_index()))
+            links_are_hidden = self.upper is not None and self._state.workdir.has_index()
+            return iter(diff.changes(self._nodes, above=above, links_are_hidden=links_are_hidden))
 
     # Attributes
 
@@ -123,6 +137,10 @@ class Union:
         with self._lock:
             store, path, _dialect = self._nodes.store_of(node)
             return store.readlink(path)
+
+    def has_xattrs(self) -> bool:
+        """False where no file has an extended attribute, or ever will."""
+        return self.upper is not None or any(layer.store.has_xattrs() for layer in self.lowers)
 
     def listxattr(self, node: Node) -> list[bytes]:
         """The names of the node's extended attributes, marks left out."""

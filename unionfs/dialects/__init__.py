@@ -5,21 +5,25 @@ from __future__ import annotations
 from unionfs.core.dialect import Dialect
 from unionfs.core.store import Store
 from unionfs.dialects.aufs import PREFIX, AufsDialect
+from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import TRUSTED, USER, OverlayDialect
 from unionfs.errors import ConfigError
 
-NAMES = ("overlay", "overlay.trusted", "overlay.user", "aufs")
+NAMES = ("overlay", "overlay.trusted", "overlay.user", "aufs", "mixed")
 """What `by_name` knows."""
 
 
 def by_name(name: str, *, privileged: bool) -> Dialect:
     """The dialect of that name; ``overlay`` is ``overlay.trusted`` for the privileged, else ``overlay.user``.
 
+    ``mixed`` is ``overlay`` that reads AuFS's marks too.
     Raises `ConfigError` for a name not in `NAMES`.
     """
     match name:
         case "overlay":
             return OverlayDialect(TRUSTED if privileged else USER)
+        case "mixed":
+            return MixedDialect(OverlayDialect(TRUSTED if privileged else USER))
         case "overlay.trusted":
             return OverlayDialect(TRUSTED)
         case "overlay.user":

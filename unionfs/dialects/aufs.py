@@ -10,6 +10,7 @@ xattr or a 0:0 device in such a layer is an ordinary xattr or device.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 from unionfs.core.dialect import NO_MARKS, Feature, Listing, Marks, Occupant
 from unionfs.core.node import join
@@ -49,13 +50,11 @@ class AufsDialect:
 
     def listing(self, store: Store, path: bytes) -> Listing:
         found = list(store.scan(path))
-        marks = [name for name, _kind in found if name.startswith(PREFIX)]
-        whiteouts = (name[len(PREFIX) :] for name in marks if not name.startswith(_BOOKKEEPING))
-        entries = {name: kind for name, kind in found if not name.startswith(PREFIX)}
-        return Listing(entries, frozenset(filter(None, whiteouts)))
+        entries = {name: kind for name, kind in found if not is_mark(name)}
+        return Listing(entries, whiteouts_among(name for name, _kind in found))
 
     def marks(self, store: Store, path: bytes, stat: Stat) -> Marks:
-        if stat.kind is Kind.DIR and _exists(store, join(path, OPAQUE)):
+        if stat.kind is Kind.DIR and is_opaque(store, path):
             return Marks(opaque=True)
         return NO_MARKS
 
@@ -67,7 +66,7 @@ class AufsDialect:
         return kind is Kind.DIR
 
     def allows_name(self, name: bytes) -> bool:
-        return not name.startswith(PREFIX)
+        return not is_mark(name)
 
     def allows_node(self, mode: int, rdev: int) -> bool:
         return True
@@ -90,7 +89,7 @@ class AufsDialect:
 
     def hide(self, path: bytes, temp: At) -> Plan:
         """One step. OSError: EPERM for a name that no whiteout can stand for."""
-        return Plan(commit=(MakeFile(_whiteout_at(path), _MODE),))
+        return Plan(commit=(MakeFile(whiteout_at(path), _MODE),))
 
     def move(
         self, source: At, target: At, kind: Kind, *, leave_whiteout: bool, onto: Occupant, temp: At
@@ -107,10 +106,25 @@ class AufsDialect:
         tidy: Steps = ()
         if leave_whiteout and source.tree is Tree.UPPER:
             build = (MakeFile(temp, _MODE),)
-            commit = (Move(temp, _whiteout_at(source.path)), *commit)
+            commit = (Move(temp, whiteout_at(source.path)), *commit)
         if onto is Occupant.WHITEOUT:
-            tidy = (Remove(_whiteout_at(target.path)),)
+            tidy = (Remove(whiteout_at(target.path)),)
         return Plan(build, commit, tidy)
+
+
+def is_mark(name: bytes) -> bool:
+    """Whether an entry of this name is AuFS's own, and never shown."""
+    return name.startswith(PREFIX)
+
+
+def whiteouts_among(names: Iterable[bytes]) -> frozenset[bytes]:
+    """What the whiteouts among a directory's names hide."""
+    marks = (name for name in names if is_mark(name) and not name.startswith(_BOOKKEEPING))
+    return frozenset(filter(None, (name[len(PREFIX) :] for name in marks)))
+
+
+def is_opaque(store: Store, path: bytes) -> bool:
+    return _exists(store, join(path, OPAQUE))
 
 
 def _whiteout(path: bytes) -> bytes:
@@ -118,8 +132,9 @@ def _whiteout(path: bytes) -> bytes:
     return join(parent, PREFIX + name)
 
 
-def _whiteout_at(path: bytes) -> At:
-    if path.rpartition(b"/")[2].startswith(PREFIX):
+def whiteout_at(path: bytes) -> At:
+    """Where the whiteout for `path` is in the upper layer; EPERM for a name that none can stand for."""
+    if is_mark(path.rpartition(b"/")[2]):
         raise error(errno.EPERM, path)
     return upper(_whiteout(path))
 

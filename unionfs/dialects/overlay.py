@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import re
 import stat as _s
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Listing, Marks, Occupant, Origin
 from unionfs.core.node import join
@@ -73,8 +73,7 @@ class Whiteouts(Enum):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayDialect:
+class OverlayDialect(NamedTuple):
     """Marks as the kernel's overlayfs writes them.
 
     `prefix` is `TRUSTED` or `USER`. `rename_whiteout` says that the file system of the
@@ -224,9 +223,13 @@ class OverlayDialect:
 
     def hide(self, path: bytes, temp: At) -> Plan:
         """One step that shows. The directory must not be opaque: there nothing is left to hide."""
-        place = upper(path)
         if self.whiteouts is Whiteouts.DEVICE:
-            return Plan(commit=self._whiteout(place))
+            return Plan(commit=self._whiteout(upper(path)))
+        return self.lay(path, temp)
+
+    def lay(self, path: bytes, temp: At) -> Plan:
+        """A whiteout for `path`, where the upper layer may hold one already."""
+        place = upper(path)
         return Plan(build=self._announce(place) + self._whiteout(temp), commit=(Move(temp, place),))
 
     def move(

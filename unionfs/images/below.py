@@ -33,6 +33,13 @@ class Below:
         node = self._node(path)
         return None if node is None else entry_of(self._union, node, path)
 
+    def place(self, path: bytes) -> tuple[Layer, bytes]:
+        """The layer that the data of a regular file is in, and its path there."""
+        node = self._node(path)
+        assert node is not None
+        place = node.data or node.lowers[0]
+        return self._layers[place.layer], place.path
+
     def read(self, path: bytes) -> Iterator[bytes]:
         """The data of a regular file."""
         node = self._node(path)

@@ -8,76 +8,60 @@ hidden lower entry: each gets its own whiteout.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from unionfs.core.node import Node, join
 from unionfs.core.union import Union
 from unionfs.dialects.aufs import PREFIX
 from unionfs.errors import ImageError
+from unionfs.images import capabilities
 from unionfs.images.below import Below, entry_of, read_file
-from unionfs.images.compression import GzipSink
-from unionfs.images.digest import Digest
 from unionfs.images.entry import Entry, shown, split
-from unionfs.images.streams import HashedSink, Sink
+from unionfs.images.streams import Sink
 from unionfs.images.tar_writer import TarWriter
 from unionfs.types import Kind
+
+_log = logging.getLogger(__name__)
 
 # What containers/storage and umoci put into layers. Labels and hashes that the host's own
 # security modules set (security.selinux, security.ima, …) mean nothing on another host.
 _XATTR_PREFIXES = (b"user.", b"trusted.", b"system.posix_acl_")
-_XATTRS = frozenset({b"security.capability"})
+_SELINUX = b"security.selinux"
 # A file that a user gave such an xattr would be taken for a mark where the layer is unpacked next.
-_MARK_PREFIXES = (b"user.overlay.", b"trusted.overlay.")
+# The last two are fuse-overlayfs's: its marks, and what it notes where it cannot set owners.
+_MARK_PREFIXES = (b"user.overlay.", b"trusted.overlay.", b"user.fuseoverlayfs.", b"user.containers.")
 
 
-class WrittenLayer(NamedTuple):
-    """A layer's archive: what its blob is called, what its content is called, the blob's size in bytes."""
+class LayerOptions(NamedTuple):
+    """No mtime is later than `latest` seconds; with `labels` files keep their SELinux labels."""
 
-    digest: Digest
-    diff_id: Digest
-    size: int
-
-
-def source_date_epoch() -> int | None:
-    """``$SOURCE_DATE_EPOCH`` in seconds (reproducible-builds.org); ImageError where it is no number."""
-    text = os.environ.get("SOURCE_DATE_EPOCH")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise ImageError(f"SOURCE_DATE_EPOCH is not a number of seconds: {text!r}")
-    return int(text)
+    latest: int | None = None
+    labels: bool = False
 
 
-def write_layer(union: Union, sink: Sink, latest: int | None = None) -> WrittenLayer:
-    """Write the changes of the union's upper layer to `sink`, as a tar compressed with gzip.
+DEFAULT_OPTIONS = LayerOptions()
 
-    No mtime is later than `latest` seconds. Raises `ImageError` for a name that no
-    layer can hold. The union must not be changed meanwhile.
+
+def write_layer(union: Union, sink: Sink, options: LayerOptions = DEFAULT_OPTIONS, *, above: int = 0) -> None:
+    """Write the changes of the union's upper layer to `sink`, as a tar.
+
+    The `above` top-most lowers count to the changes. Sockets are left out, with one
+    warning. Raises `ImageError` for a name that no layer can hold. The union must not be
+    changed meanwhile.
     """
-    return _archive(sink, lambda tar: _LayerWriter(union, tar, latest).write())
-
-
-def write_entries(entries: Iterable[tuple[Entry, bytes]], sink: Sink) -> WrittenLayer:
-    """Write entries and their content, in the order given, as a layer's archive."""
-
-    def add_all(tar: TarWriter) -> None:
-        for entry, content in entries:
-            tar.add(entry, [content] if content else ())
-
-    return _archive(sink, add_all)
-
-
-def _archive(sink: Sink, fill: Callable[[TarWriter], None]) -> WrittenLayer:
-    blob = HashedSink(sink)
-    compressed = GzipSink(blob)
-    plain = HashedSink(compressed)
-    tar = TarWriter(plain)
-    fill(tar)
+    tar = TarWriter(sink)
+    _LayerWriter(union, tar, options, above).write()
     tar.close()
-    compressed.close()
-    return WrittenLayer(blob.digest(), plain.digest(), blob.size)
+
+
+def write_entries(entries: Iterable[tuple[Entry, bytes]], sink: Sink) -> None:
+    """Write entries and their content, in the order given, as a layer's archive."""
+    tar = TarWriter(sink)
+    for entry, content in entries:
+        tar.add(entry, [content] if content else ())
+    tar.close()
 
 
 class _Item(NamedTuple):
@@ -92,10 +76,12 @@ class _Item(NamedTuple):
 
 
 class _LayerWriter:
-    def __init__(self, union: Union, tar: TarWriter, latest: int | None) -> None:
+    def __init__(self, union: Union, tar: TarWriter, options: LayerOptions, above: int) -> None:
         self._union = union
         self._tar = tar
-        self._latest_ns = None if latest is None else latest * 10**9
+        self._above = above
+        self._labels = options.labels
+        self._latest_ns = None if options.latest is None else options.latest * 10**9
         self._nodes: dict[bytes, Node] = {b"": union.root}
         self._links: dict[int, bytes] = {}
 
@@ -111,21 +97,27 @@ class _LayerWriter:
     def _write_root(self) -> None:
         """The diff does not tell of the root itself."""
         root = entry_of(self._union, self._union.root, b"")
-        if root != Below(self._union.lowers).find(b""):
+        if root != Below(self._union.lowers[self._above :]).find(b""):
             self._tar.add(self._canonical(root))
 
     def _items(self) -> Iterable[_Item]:
         """Every path that the layer says something about, the parents of changes among them, each once."""
         items: dict[bytes, _Item] = {}
-        for path, letter, kind, _size in self._union.diff():
+        sockets = []
+        for path, letter, kind, _size in self._union.diff(self._above):
             _check_name(path)
             # A socket means nothing without its process; what it hides stays hidden.
-            gone = letter == "D" or kind is Kind.SOCKET
-            if kind is Kind.SOCKET and letter == "A":
+            is_socket = kind is Kind.SOCKET and letter != "D"
+            gone = letter == "D" or is_socket
+            if is_socket:
+                sockets.append(path)
+            if is_socket and letter == "A":
                 continue
             for parent in _parents(path):
                 items.setdefault(parent, _Item(parent, self._node(parent)))
             items[path] = _Item(path, None if gone else self._node(path))
+        if sockets:
+            _log.warning("left out, as they are sockets: %s", ", ".join(map(shown, sockets)))
         return items.values()
 
     def _node(self, path: bytes) -> Node:
@@ -149,15 +141,20 @@ class _LayerWriter:
 
     def _canonical(self, entry: Entry) -> Entry:
         mtime_ns = entry.mtime_ns if self._latest_ns is None else min(entry.mtime_ns, self._latest_ns)
-        return entry._replace(mtime_ns=mtime_ns, xattrs=_kept_xattrs(entry.xattrs))
+        return entry._replace(mtime_ns=mtime_ns, xattrs=self._kept(entry.xattrs))
 
+    def _kept(self, xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        kept = {name: value for name, value in xattrs.items() if self._belongs(name)}
+        if capabilities.XATTR in kept:
+            kept[capabilities.XATTR] = capabilities.portable(kept[capabilities.XATTR])
+        return kept
 
-def _kept_xattrs(xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    return {
-        name: value
-        for name, value in xattrs.items()
-        if (name in _XATTRS or name.startswith(_XATTR_PREFIXES)) and not name.startswith(_MARK_PREFIXES)
-    }
+    def _belongs(self, name: bytes) -> bool:
+        if name.startswith(_MARK_PREFIXES):
+            return False
+        if name == _SELINUX:
+            return self._labels
+        return name == capabilities.XATTR or name.startswith(_XATTR_PREFIXES)
 
 
 def _check_name(path: bytes) -> None:

@@ -20,6 +20,7 @@ class Limits(NamedTuple):
     ratio: int = 500
     ratio_from: int = 1 << 30
     document: int = 4 << 20  # a manifest, an index or a configuration: what registries allow
+    last_wins: bool = False  # of entries of one path, instead of being an error
 
 
 DEFAULT_LIMITS = Limits()

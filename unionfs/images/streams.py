@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +26,22 @@ class SkippingSource(Source, Protocol):
     def skip(self, size: int, /) -> int: ...
 
 
+@runtime_checkable
+class CopyingSource(Source, Protocol):
+    """A source that can hand its bytes to a file without their passing through this process."""
+
+    def copy_to(self, fd: int) -> bool:
+        """Write all of the rest to a descriptor; False, and nothing is written, where that cannot be done."""
+
+
+@runtime_checkable
+class FileSource(Source, Protocol):
+    """A source that is a stretch of a file of this host."""
+
+    def extent(self) -> tuple[int, int, int]:
+        """An open descriptor, which the source owns, where the stretch begins, and its size in bytes."""
+
+
 class Sink(Protocol):
     """Where bytes go to; all of them are taken."""
 
@@ -33,6 +51,10 @@ class Sink(Protocol):
 def chunks(source: Source) -> Iterator[bytes]:
     while data := source.read(CHUNK):
         yield data
+
+
+def read_all(source: Source) -> bytes:
+    return b"".join(chunks(source))
 
 
 class HashedSource:
@@ -62,6 +84,60 @@ class HashedSource:
             raise DigestError(f"{what}: {self.size} bytes long, announced as {size}")
         if self.digest() != digest:
             raise DigestError(f"{what}: its digest is {self.digest()}, announced as {digest}")
+
+
+_AHEAD = 8
+"""How many chunks may be waiting."""
+
+
+class ReadAhead:
+    """A source that another thread reads, so that both can be at work. Close it when done.
+
+    What reading raises there is raised here.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ready: queue.Queue[bytes | BaseException] = queue.Queue(_AHEAD)
+        self._closed = False
+        self._buffer = memoryview(b"")
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._fill, name="unionfs-read-ahead", daemon=True)
+        self._thread.start()
+
+    def _fill(self) -> None:
+        try:
+            while not self._closed and (data := self._source.read(CHUNK)):
+                self._ready.put(data)
+            self._ready.put(b"")
+        except BaseException as failure:  # noqa: BLE001 - it is raised where the source is read
+            self._ready.put(failure)
+
+    def read(self, size: int, /) -> bytes:
+        if not self._buffer:
+            self._buffer = memoryview(self._next())
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return bytes(data)
+
+    def _next(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        data = self._ready.get()
+        if isinstance(data, BaseException):
+            self._failure = data
+            raise data
+        if not data:
+            self._ready.put(b"")  # for whoever asks again
+        return data
+
+    def close(self) -> None:
+        """Stop reading, and wait until nothing is being read any more."""
+        self._closed = True
+        while self._thread.is_alive():
+            try:
+                self._ready.get(timeout=0.01)
+            except queue.Empty:
+                pass
 
 
 class HashedSink:

@@ -27,6 +27,8 @@ from unionfs.types import NAME_MAX, Kind
 
 _ID_MAX = (1 << 32) - 2  # the last value of uid_t stands for "leave alone"
 _TIME_MAX = (1 << 63) - 1
+_XATTR_SIZE_MAX = 65536  # linux/limits.h
+_GNU_RECORDS = {tar_format.GNU_LONG_NAME: b"path", tar_format.GNU_LONG_LINK: b"linkpath"}
 _PAX_NUMBERS = frozenset({"size", "uid", "gid"})
 
 
@@ -140,10 +142,11 @@ class TarReader:
                 records = pax.decode_records(self._extended(header))
             elif header.type == tar_format.PAX_GLOBAL:
                 _check_global(pax.decode_records(self._extended(header)))
-            elif header.type == tar_format.GNU_LONG_NAME:
-                gnu[b"path"] = _gnu_text(self._extended(header))
-            elif header.type == tar_format.GNU_LONG_LINK:
-                gnu[b"linkpath"] = _gnu_text(self._extended(header))
+            elif header.type in _GNU_RECORDS:
+                key = _GNU_RECORDS[header.type]
+                if key in gnu:
+                    raise ValueError("two long names for one entry")
+                gnu[key] = _gnu_text(self._extended(header))
             else:
                 return header, gnu | (records or {})
         if gnu or records is not None:
@@ -282,6 +285,9 @@ def _device(numbers: _Numbers) -> int:
 
 def _xattrs(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     xattrs = {key[len(pax.XATTR) :]: value for key, value in records.items() if key.startswith(pax.XATTR)}
-    if any(not 0 < len(name) <= NAME_MAX for name in xattrs):
-        raise ValueError("an extended attribute's name is empty or too long")
+    for name, value in xattrs.items():
+        if not 0 < len(name) <= NAME_MAX:
+            raise ValueError("an extended attribute's name is empty or too long")
+        if len(value) > _XATTR_SIZE_MAX:
+            raise ValueError(f"extended attribute {shown(name)} of {len(value)} bytes")
     return xattrs

@@ -6,6 +6,7 @@ import queue
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
@@ -113,7 +114,9 @@ class Kernel:
 
     # session.Channel
 
-    def receive(self) -> memoryview | None:
+    def receive(self, meanwhile: Callable[[], bool]) -> memoryview | None:
+        while self._requests.empty() and meanwhile():
+            pass
         data = self._requests.get()
         return None if data is None else memoryview(bytearray(data))
 

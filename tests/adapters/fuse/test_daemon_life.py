@@ -172,7 +172,7 @@ def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command line as nobody, who may not be able to read this Python: it is loaded before."""
     script = f"""
 import ctypes, os, sys, fuse
-from unionfs.adapters.fuse import mounting
+from unionfs.adapters.fuse import fusermount, mounting
 from unionfs.cli import main, target
 os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
 ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root

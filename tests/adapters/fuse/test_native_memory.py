@@ -12,8 +12,8 @@ from mounts import Mount
 from unionfs.adapters.fuse import transports
 
 DIRECTORIES, FILES = 200, 100
-PER_FILE = 1500
-"""Bytes that a file may cost while the kernel knows it; it is about 1100."""
+PER_FILE = 1000
+"""Bytes that a file may cost while the kernel knows it; it is about 700."""
 
 
 def resident(pid: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unionfs.adapters.options import Options, parse
+from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
 UNDERSTOOD = [
@@ -13,7 +14,7 @@ UNDERSTOOD = [
     (["lowerdir=/a:/b:rel"], Options(lowers=("/a", "/b", "rel"))),
     (["lowerdir=/a,upperdir=u,workdir=w"], Options(("/a",), "u", "w")),
     (["lowerdir=/a", "upperdir=u", "workdir=w"], Options(("/a",), "u", "w")),
-    (["lowerdir=/a,upperdir=u,workdir=w,,volatile,"], Options(("/a",), "u", "w")),
+    (["lowerdir=/a,upperdir=u,workdir=w,,volatile,"], Options(("/a",), "u", "w", volatile=True)),
     ([r"lowerdir=/a\:b:/c\,d:/e\\f"], Options(("/a:b", "/c,d", "/e\\f"))),
     ([r"lowerdir=/a,upperdir=/u\:1\,2\\3"], Options(("/a",), "/u:1,2\\3")),
     (["lowerdir=/a=b"], Options(("/a=b",))),
@@ -27,6 +28,19 @@ UNDERSTOOD = [
     (["xino=on,index=off,redirect_dir=follow,metacopy=on,nfs_export=off"], Options()),
     (["private,relatime,defaults"], Options()),
     (["dialect=aufs,fsname=box"], Options(dialect="aufs", fsname="box")),
+    (["uidmapping=:0:100000:65536"], Options(uids=(Range(0, 100000, 65536),))),
+    (["gidmapping=0:1000:1:1:110000:65536"], Options(gids=(Range(0, 1000, 1), Range(1, 110000, 65536)))),
+    (["squash_to_root,squash_to_uid=7"], Options(squash_to_root=True, squash_to_uid=7)),
+    (["squash_to_gid=0"], Options(squash_to_gid=0)),
+    (["debug"], Options(debug=True)),
+    (["static_nlink,noacl,clone_fd,auto_unmount"], Options()),
+    (["threaded=1,timeout=0.5,fsync=0,fast_ino=1,writeback=0,max_threads=10,max_idle_threads=-1"], Options()),
+    (["xattr_permissions=0,noxattrs=0,plugins="], Options()),
+    (
+        ['lowerdir=/a,context="u:r:t:s0:c1,c2",ro'],
+        Options(("/a",), context="u:r:t:s0:c1,c2", mount_words=("ro",)),
+    ),
+    (["context=u:r:t:s0"], Options(context="u:r:t:s0")),
 ]
 
 REFUSED = [
@@ -42,6 +56,21 @@ REFUSED = [
     ("index=maybe", "option cannot be met: index=maybe"),
     ("nfs_export=on", "option cannot be met: nfs_export=on"),
     ("redirect_dir=nofollow", "option cannot be met: redirect_dir=nofollow"),
+    ("xattr_permissions=2", "option cannot be met: xattr_permissions=2"),
+    ("noxattrs=1", "option cannot be met: noxattrs=1"),
+    ("plugins=x", "option cannot be met: plugins=x"),
+    ("allow_root", "unknown option: allow_root"),
+    ("threaded=lots", "not a number: threaded=lots"),
+    ("squash_to_uid=root", "not an id: squash_to_uid=root"),
+    ("squash_to_gid=4294967295", "not an id: squash_to_gid=4294967295"),
+    ("uidmapping=", "uidmapping=: not triples of numbers, STORED:SHOWN:LENGTH"),
+    ("uidmapping=0:1", "uidmapping=0:1: not triples of numbers, STORED:SHOWN:LENGTH"),
+    ("gidmapping=0:1:-1", "gidmapping=0:1:-1: not triples of numbers, STORED:SHOWN:LENGTH"),
+    ("gidmapping=0:1:0", "gidmapping=0:1:0: no such ids: 0:1:0"),
+    ("uidmapping=0:4294967290:6", "uidmapping=0:4294967290:6: no such ids: 0:4294967290:6"),
+    ("uidmapping=0:10:5:4:20:5", "uidmapping=0:10:5:4:20:5: ranges overlap"),
+    ("uidmapping=0:10:5:5:14:5", "uidmapping=0:10:5:5:14:5: ranges overlap"),
+    ('upperdir=/"b,c"', 'unknown option: c"'),
 ]
 
 

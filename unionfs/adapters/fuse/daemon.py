@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -59,7 +60,14 @@ def drop_empty(log: str) -> None:
 
 def _prepare() -> None:
     os.umask(0)  # modes arrive with the caller's umask applied
+    _open_as_many_as_allowed()
     logging.basicConfig(format="%(asctime)s unionfs: %(message)s")
+
+
+def _open_as_many_as_allowed() -> None:
+    """Each layer, and each file that anybody has open in the mount, takes a descriptor of ours."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run(serve: Serve, log: str, ready: int, said: int) -> NoReturn:

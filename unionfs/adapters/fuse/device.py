@@ -1,24 +1,20 @@
 """/dev/fuse: mounting on it, and reading and writing it.
 
-Root, also of a user namespace, mounts with mount(2). Everybody else asks fusermount3,
-which is set-user-ID, and gets the descriptor over a Unix socket.
+Root, also of a user namespace, mounts with mount(2). Everybody else asks fusermount3.
 """
 
 from __future__ import annotations
 
-import array
 import ctypes
 import errno
 import os
-import shutil
-import socket
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unionfs.adapters.fuse.arrival import Arrival
 from unionfs.errors import UnionError
 
 PATH = "/dev/fuse"
+_SELINUX = "/sys/fs/selinux"
 
 _SETS = {
     "ro": 1,
@@ -33,22 +29,34 @@ _SETS = {
 
 _CLEARS = {"rw": 1, "suid": 2, "dev": 4, "exec": 8, "async": 16, "atime": 1024}
 
-_HELPERS = ("fusermount3", "fusermount")
-
 
 def mount(
-    mountpoint: str, *, source: str, subtype: str, words: Sequence[str], read_only: bool, allow_other: bool
+    mountpoint: str,
+    *,
+    source: str,
+    subtype: str,
+    words: Sequence[str],
+    read_only: bool,
+    allow_other: bool,
+    context: str | None = None,
 ) -> int:
     """Mount on `mountpoint`; the descriptor that speaks for the mount. `UnionError` says why it failed.
 
     `words` are those that mount(2) itself understands, such as ``nodev``; the last of a pair wins.
+    `context` is what SELinux labels everything with, where the kernel has it.
     """
     words = [*(["ro"] if read_only else []), *words]
     shared = ["default_permissions", *(["allow_other"] if allow_other else [])]
+    if context is not None:
+        if not os.path.isdir(_SELINUX):
+            raise UnionError(f"context={context}: there is no SELinux here")
+        shared.append(f'context="{context}"')
     if os.geteuid() == 0:
         return _mount_directly(mountpoint, source, subtype, shared, _flags(words))
-    names = [f"fsname={_escaped(source)}", f"subtype={subtype}"]
-    return _mount_by_helper(mountpoint, [*shared, *names, *words])
+    from unionfs.adapters.fuse import fusermount
+
+    names = [f"fsname={fusermount.escaped(source)}", f"subtype={subtype}"]
+    return fusermount.mount(mountpoint, [*shared, *names, *words])
 
 
 def _flags(words: Sequence[str]) -> int:
@@ -77,42 +85,6 @@ def _mount_directly(mountpoint: str, source: str, subtype: str, shared: Sequence
     return fd
 
 
-def _mount_by_helper(mountpoint: str, words: Sequence[str]) -> int:
-    helper = next(filter(None, map(shutil.which, _HELPERS)), None)
-    if helper is None:
-        raise UnionError(f"{mountpoint}: {' or '.join(_HELPERS)} is needed to mount without privileges")
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        done = subprocess.run(
-            [helper, "-o", ",".join(words), "--", mountpoint],
-            env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-            pass_fds=[theirs.fileno()],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UnionError(done.stderr.strip() or f"{helper} failed")
-        return _received(ours)
-
-
-def _received(connection: socket.socket) -> int:
-    """The one descriptor that comes over a Unix socket (unix(7), SCM_RIGHTS)."""
-    room = array.array("i", [0])
-    _, messages, _, _ = connection.recvmsg(1, socket.CMSG_LEN(room.itemsize))
-    for level, kind, data in messages:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            room.frombytes(data[: room.itemsize])
-            os.set_inheritable(room[1], False)
-            return room[1]
-    raise UnionError("fusermount handed nothing over")
-
-
-def _escaped(text: str) -> str:
-    """fusermount splits its options at commas that no backslash protects."""
-    return text.replace("\\", "\\\\").replace(",", "\\,")
-
-
 class Device:
     """The kernel's side of a mount: one request a read, one reply a write."""
 
@@ -127,13 +99,17 @@ class Device:
     def descriptor(self) -> int:
         return self._fd
 
-    def receive(self) -> memoryview | None:
-        """The next request, valid until the next call; None once the mount is gone."""
+    def receive(self, meanwhile: Callable[[], bool]) -> memoryview | None:
+        """The next request, valid until the next call; None once the mount is gone.
+
+        `meanwhile` is called as long as there is none, until it says that it had nothing to do.
+        """
         while True:
             try:
                 size = os.readv(self._fd, [self._buffer])
             except BlockingIOError:
-                self._arrival.wait()
+                if not meanwhile():
+                    self._arrival.wait()
             except OSError as failure:
                 if failure.errno in _GONE:
                     return None

@@ -15,6 +15,7 @@ from contextlib import closing
 from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
+from unionfs.adapters.fuse.foresight import Foresight
 from unionfs.adapters.fuse.groups import is_member
 from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
@@ -53,9 +54,11 @@ class Dispatcher:
         self._union = union
         self._lifetimes = lifetimes
         self._ids = NodeIds(union)
+        self._foresight = Foresight(union)
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
+        self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
     def start(self, flags: InitFlags, send: Callable[..., None], descriptor: int | None) -> None:
@@ -78,6 +81,10 @@ class Dispatcher:
             except BlockingIOError as failure:
                 raise WouldWaitError from failure
         return self.answer(request)
+
+    def use_time(self) -> bool:
+        """Do what can be done before the next request, for some milliseconds; False if that is nothing."""
+        return self._foresight.use_time()
 
     def may_block(self, request: Request) -> bool:
         """Whether answering may take long: data to copy up, or to put on stable storage."""
@@ -200,9 +207,16 @@ class Dispatcher:
         return nanoseconds if valid & given else None
 
     def _getxattr(self, request: Request, size: int, name: bytes) -> bytes:
+        self._need_xattrs()
         return _sized(self._union.getxattr(self._ids[request.nodeid], name), size)
 
+    def _need_xattrs(self) -> None:
+        """ENOSYS, after which the kernel never asks again: ls(1) does so twice for every file."""
+        if not self._has_xattrs:
+            raise error(errno.ENOSYS)
+
     def _listxattr(self, request: Request, size: int) -> bytes:
+        self._need_xattrs()
         names = self._union.listxattr(self._ids[request.nodeid])
         return _sized(b"".join(name + b"\0" for name in names), size)
 
@@ -336,6 +350,8 @@ class Dispatcher:
 
     def _readdirplus(self, request: Request, fh: int, cookie: int, size: int) -> bytes:
         directory = self._ids[request.nodeid]
+        if cookie == 0:
+            self._foresight.listing(directory)
         room = _Room(size)
         reply = [
             protocol.NO_ENTRY + protocol.dirent(dot.name, dot.ino, dot.cookie, dot.kind)

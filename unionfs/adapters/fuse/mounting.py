@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, records, transports
 from unionfs.adapters.fuse.detaching import detach
+from unionfs.adapters.fuse.volumes import Volume, attach
+from unionfs.adapters.fuse.volumes import detach as detach_volumes
 from unionfs.adapters.mountinfo import MountInfo, mounted_at
 from unionfs.adapters.options import Options
 from unionfs.core.layer import Layer
-from unionfs.errors import UnionError
+from unionfs.errors import ConfigError, UnionError
 
 TYPE = "fuse.unionfs"
+
+_PREDECESSOR_SECONDS = 10
+"""A mount that is out of sight, but not gone, is served for longer; then its upper is in use."""
 
 
 def mount(
@@ -23,33 +29,45 @@ def mount(
     *,
     image: str | None = None,
     image_layers: Sequence[Layer] = (),
+    volumes: Sequence[Volume] = (),
+    unpacked: bool = False,
     transport: str = transports.AUTO,
     foreground: bool = False,
 ) -> None:
-    """Mount the union that `options` describe, above the layers of an image if one is given.
+    """Mount the union that `options` describe, above the layers of an image (`unpacked` or not) if given.
 
-    Returns once the mount answers, or with `foreground` once it has been unmounted.
-    `ConfigError` for what does not fit together, before anything is changed; `UnionError`
-    where mounting itself fails.
+    `volumes` are mounted on it then. Returns once that is done, or with `foreground` once it has
+    been unmounted. `ConfigError` for what does not fit together, before anything is changed;
+    `UnionError` where mounting itself fails.
     """
     mountpoint, options = os.path.realpath(mountpoint), stack.absolute(options)
+    if volumes and foreground:
+        raise ConfigError("volumes are mounted by who returns: not in the foreground")
     _recover(mountpoint)
     _check_free(mountpoint)
+    _await_predecessor(options)
     stack.check(options, mountpoint, image_layers)
     serve_union = transports.choose(transport)
 
     def serve(ready: Callable[[], None]) -> None:
-        record = records.Record(mountpoint, options, image, os.getpid())
+        record = records.Record(mountpoint, options, image, os.getpid(), unpacked, tuple(volumes))
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
         opened = stack.opened(options, image_layers, adopt_root=image is not None)
         with records.published(record), opened as union:
             serve_union(union, mountpoint, options, ready)
 
-    if foreground:
+    if options.debug:
+        logging.getLogger().setLevel(logging.DEBUG)
+    if foreground or options.debug:
         daemon.in_foreground(serve)
     else:
         daemon.in_background(serve, records.runtime_directory())
         os.lstat(mountpoint)  # waits until the daemon answers
+        try:
+            attach(mountpoint, volumes)
+        except BaseException:
+            unmount(mountpoint)
+            raise
 
 
 def unmount(mountpoint: str, *, lazy: bool = False) -> None:
@@ -62,6 +80,8 @@ def unmount(mountpoint: str, *, lazy: bool = False) -> None:
     if not _is_ours(mounted):
         raise UnionError(f"{mountpoint}: not a unionfs mount")
     record = records.find(mountpoint)
+    if record is not None:
+        detach_volumes(mountpoint, record.volumes)
     detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
     if record is not None and not lazy:
         records.wait_until_gone(record)
@@ -78,9 +98,16 @@ def _check_free(mountpoint: str) -> None:
         raise UnionError(f"mountpoint={mountpoint}: already a unionfs mount")
 
 
+def _await_predecessor(options: Options) -> None:
+    """Wait for a daemon that is still putting the same upper on disk: umount(8) does not."""
+    for record in records.living():
+        if record.options.upper == options.upper and not _is_ours(mounted_at(record.mountpoint)):
+            records.wait_until_gone(record, _PREDECESSOR_SECONDS)
+
+
 def _is_stale(mountpoint: str) -> bool:
     try:
-        os.lstat(mountpoint)
+        os.statvfs(mountpoint)  # the kernel would answer lstat(2) from what it remembers of the dead
     except OSError as failure:
         return failure.errno == errno.ENOTCONN
     return False

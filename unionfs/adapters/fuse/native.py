@@ -40,6 +40,7 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
             words=options.mount_words,
             read_only=union.upper is None,
             allow_other=privileged or options.allow_other,
+            context=options.context,
         ),
         MAX_REQUEST,
     )

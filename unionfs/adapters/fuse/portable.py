@@ -85,6 +85,7 @@ def _libfuse_options(options: Options) -> dict[str, Any]:
         "negative_timeout": 1,
         "attr_timeout": 0,
         "allow_other": privileged or options.allow_other,
+        **({"context": f'"{options.context}"'} if options.context else {}),
         **({"dev": True, "suid": True} if privileged else {}),
         **dict.fromkeys(options.mount_words, True),
     }

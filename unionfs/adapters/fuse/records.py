@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.fuse.volumes import Volume
 from unionfs.adapters.options import Options
+from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
+
+_LOOKS_AGAIN_AFTER = 0.005
+"""Seconds."""
 
 
 class Record(NamedTuple):
@@ -24,25 +31,58 @@ class Record(NamedTuple):
     options: Options
     image: str | None
     pid: int
+    unpacked: bool = False
+    """Whether the image's layers are directories."""
+    volumes: tuple[Volume, ...] = ()
 
 
 def runtime_directory() -> str:
     """Where this user's records and daemons' logs are, made where missing.
 
-    `ConfigError` where another user has taken its place.
+    `ConfigError` where it cannot be made, or another user has taken its place.
     """
-    path = _runtime_path()
-    os.makedirs(path, mode=0o700, exist_ok=True)
+    path = _made_first(*_runtime_paths())
     if os.stat(path).st_uid != os.geteuid():
         raise ConfigError(f"{path}: belongs to another user")
     return path
 
 
-def _runtime_path() -> str:
+def _runtime_paths() -> Iterator[str]:
+    """In order of preference; root of a user namespace cannot write to ``/run``."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    if base:
-        return os.path.join(base, "unionfs")
-    return "/run/unionfs" if os.geteuid() == 0 else f"/tmp/unionfs-{os.geteuid()}"
+    if base and _may_be_ours(base):
+        yield os.path.join(base, "unionfs")
+    if os.geteuid() == 0:
+        yield "/run/unionfs"
+    yield f"/tmp/unionfs-{_outer_uid()}"
+
+
+def _may_be_ours(path: str) -> bool:
+    """Not so where sudo(8) has kept another user's environment."""
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
+
+
+def _outer_uid() -> int:
+    """Who we are outside of a user namespace (user_namespaces(7)), for inside many are root."""
+    uid = os.geteuid()
+    with open("/proc/self/uid_map") as ranges:
+        for inside, outside, length in (map(int, line.split()) for line in ranges):
+            if inside <= uid < inside + length:
+                return outside + uid - inside
+    return uid
+
+
+def _made_first(path: str, *others: str) -> str:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as failure:
+        if not others:
+            raise ConfigError(f"{path}: {failure.strerror}") from failure
+        return _made_first(*others)
+    return path
 
 
 @contextmanager
@@ -84,14 +124,19 @@ def of(path: str) -> Record | None:
     return find(path) or next(iter(on_it), None)
 
 
-def wait_until_gone(record: Record) -> None:
-    """Return once the daemon has let go of its record: everything is on disk and nothing in use by then."""
+def wait_until_gone(record: Record, seconds: float = math.inf) -> None:
+    """Return once the daemon has let go of its record: everything is on disk and nothing in use by then.
+
+    Or after that many seconds, whatever the daemon does.
+    """
     try:
         fd = os.open(os.path.join(runtime_directory(), f"{record.pid}.json"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
+    deadline = time.monotonic() + seconds
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
+        while _is_locked(fd) and time.monotonic() < deadline:
+            time.sleep(_LOOKS_AGAIN_AFTER)
     finally:
         os.close(fd)
 
@@ -122,8 +167,16 @@ def _is_locked(fd: int) -> bool:
 
 
 def _parse(text: bytes) -> Record:
-    """Options that this version does not know are passed over: the daemon may be of another one."""
+    """Of what another version has written, that which this one knows."""
     fields = json.loads(text)
-    words = {name: value for name, value in fields.pop("options").items() if name in Options._fields}
-    sequences = {name: tuple(value) for name, value in words.items() if isinstance(value, list)}
-    return Record(options=Options(**words | sequences), **fields)
+    volumes = tuple(Volume(*volume) for volume in fields.pop("volumes", ()))
+    options = _options(fields.pop("options"))
+    known = {name: value for name, value in fields.items() if name in Record._fields}
+    return Record(options=options, volumes=volumes, **known)
+
+
+def _options(words: dict[str, Any]) -> Options:
+    known = {name: words[name] for name in Options._fields if name in words}
+    sequences = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+    ranges = {name: tuple(Range(*range) for range in known.get(name, ())) for name in ("uids", "gids")}
+    return Options(**known | sequences | ranges)

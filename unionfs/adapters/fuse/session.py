@@ -54,7 +54,7 @@ class Channel(Protocol):
     def descriptor(self) -> int | None:
         """What stands for the mount in an ioctl(2); None where there is no kernel behind it."""
 
-    def receive(self) -> memoryview | None: ...
+    def receive(self, meanwhile: Callable[[], bool]) -> memoryview | None: ...
     def send(self, *parts: bytes) -> None: ...
 
 
@@ -76,7 +76,7 @@ class Session:
     def serve(self) -> None:
         """Answer requests until the mount is gone."""
         try:
-            while (buffer := self._channel.receive()) is not None:
+            while (buffer := self._channel.receive(self._dispatcher.use_time)) is not None:
                 self._handle(buffer)
         finally:
             self._workers.shutdown()

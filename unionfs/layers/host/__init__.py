@@ -2,5 +2,6 @@
 
 from unionfs.layers.host.probe import Abilities, probe
 from unionfs.layers.host.store import HostStore
+from unionfs.layers.host.volatile import VolatileStore
 
-__all__ = ["Abilities", "HostStore", "probe"]
+__all__ = ["Abilities", "HostStore", "VolatileStore", "probe"]

@@ -88,8 +88,13 @@ class HostFile:
                     raise
         return self.pwrite(source.pread(min(length, _COPY_MAX), offset), offset)
 
-    def close(self) -> None:
+    def detach(self) -> int:
+        """The descriptor, which the caller has to close from now on."""
         fd, self._fd = self._fd, -1
+        return fd
+
+    def close(self) -> None:
+        fd = self.detach()
         if fd >= 0:
             os.close(fd)
 

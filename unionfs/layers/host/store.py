@@ -95,6 +95,9 @@ class HostStore:
         target, follow = self._target(path)
         return os.getxattr(target, name, follow_symlinks=follow)
 
+    def has_xattrs(self) -> bool:
+        return True
+
     @names_path
     def open(self, path: bytes, access: Access = Access.READ) -> HostFile:
         directory, name = self._place(path) if access == Access.READ else self._place_to_change(path)

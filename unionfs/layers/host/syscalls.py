@@ -9,7 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
-from ctypes import c_char_p, c_int, c_int64, c_long, c_size_t, c_uint, c_void_p
+from ctypes import c_char_p, c_int, c_int64, c_long, c_size_t, c_uint, c_ulong, c_void_p
 from functools import cache
 from typing import Any
 
@@ -37,6 +37,7 @@ _openat2 = _declare("syscall", c_long, c_long, c_int, c_char_p, c_void_p, c_size
 _renameat2 = _declare("renameat2", c_int, c_int, c_char_p, c_int, c_char_p, c_uint)
 _fallocate = _declare("fallocate", c_int, c_int, c_int, c_int64, c_int64)
 _syncfs = _declare("syncfs", c_int, c_int)
+_prctl = _declare("prctl", c_int, c_int, c_ulong, c_ulong, c_ulong, c_ulong)
 _open_by_handle_at = _declare("open_by_handle_at", c_int, c_int, c_void_p, c_int)
 _name_to_handle_at = _declare("name_to_handle_at", c_int, c_int, c_char_p, c_void_p, c_void_p, c_int)
 
@@ -97,6 +98,14 @@ def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
 
 def syncfs(fd: int) -> None:
     _call(_syncfs, fd)
+
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one whose own parent ends (prctl(2))."""
+    _call(_prctl, _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def inotify_init() -> int:

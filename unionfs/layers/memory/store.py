@@ -86,6 +86,9 @@ class MemoryStore:
     def getxattr(self, path: bytes, name: bytes) -> bytes:
         return xattrs.get(self._inode(path), name)
 
+    def has_xattrs(self) -> bool:
+        return True
+
     @_operation
     def open(self, path: bytes, access: Access = Access.READ) -> MemoryFile:
         inode = self._inode(path)

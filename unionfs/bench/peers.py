@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import importlib.metadata
 import os
 import platform
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import unionfs
+from unionfs.adapters.fuse import transports
+from unionfs.errors import ConfigError
 
 
 class Stack(NamedTuple):
@@ -40,6 +41,7 @@ class Peer(ABC):
     """A way to show layers as one tree."""
 
     name: str
+    has_daemon = False
 
     @abstractmethod
     def lack(self) -> str | None:
@@ -60,16 +62,22 @@ class Mounting(Peer):
 class Ours(Mounting):
     """This project, by one of its transports."""
 
-    def __init__(self, transport: str) -> None:
-        self.name = self._transport = transport
+    has_daemon = True
+
+    def __init__(self, name: str, transport: str) -> None:
+        self.name = name
+        self._transport = transport
 
     def lack(self) -> str | None:
-        if self._transport == "fusepy" and not ctypes.util.find_library("fuse"):
-            return "libfuse 2 is not installed"
-        return None if os.path.exists("/dev/fuse") else "no /dev/fuse"
+        try:
+            transports.choose(self._transport)
+        except ConfigError as failure:
+            return str(failure)
+        return None
 
     def version(self) -> str:
-        library = f", fusepy {importlib.metadata.version('fusepy')}" if self._transport == "fusepy" else ""
+        fusepy = self._transport == transports.FUSEPY
+        library = f", fusepy {importlib.metadata.version('fusepy')}" if fusepy else ""
         return f"unionfs {unionfs.__version__}{library}"
 
     def command(self, stack: Stack) -> list[str]:
@@ -81,6 +89,8 @@ class Ours(Mounting):
 
 class MountProgram(Mounting):
     """fuse-overlayfs, or what takes the same arguments (podman's ``mount_program``)."""
+
+    has_daemon = True
 
     def __init__(self, program: str, name: str) -> None:
         self._program = program
@@ -97,24 +107,28 @@ class MountProgram(Mounting):
 
 
 class KernelOverlay(Mounting):
-    """overlayfs with the options that mount(8) gives when it is given none."""
+    """overlayfs with the options that mount(8) gives when it is given none, and those in `options`."""
 
-    name = "overlayfs"
+    def __init__(self, name: str, *options: str) -> None:
+        self.name = name
+        self._options = options
 
     def lack(self) -> str | None:
         return None if os.geteuid() == 0 else "only root can mount it"
 
     def version(self) -> str:
-        return f"Linux {platform.release()}"
+        return ", ".join([f"Linux {platform.release()}", *self._options])
 
     def command(self, stack: Stack) -> list[str]:
-        return ["mount", "-t", "overlay", "overlay", "-o", stack.words(), str(stack.mountpoint)]
+        words = ",".join([stack.words(), *self._options])
+        return ["mount", "-t", "overlay", "overlay", "-o", words, str(stack.mountpoint)]
 
 
 class UnionfsFuse(Mounting):
     """Debian's unionfs-fuse. (Its package also has a /usr/bin/unionfs.)"""
 
     name = "unionfs-fuse"
+    has_daemon = True
 
     def lack(self) -> str | None:
         return None if shutil.which(self.name) else "unionfs-fuse is not installed"
@@ -129,6 +143,18 @@ class UnionfsFuse(Mounting):
         return [self.name, "-o", "cow", ":".join(branches), str(stack.mountpoint)]
 
 
+def has_daemon(peer: Peer) -> bool:
+    return peer.has_daemon
+
+
+def is_mounting(peer: Peer) -> bool:
+    return isinstance(peer, Mounting)
+
+
+def is_plain(peer: Peer) -> bool:
+    return isinstance(peer, Directory)
+
+
 class Directory(Peer):
     """All layers in a plain directory: the limit. Nothing is mounted."""
 
@@ -141,20 +167,19 @@ class Directory(Peer):
         return f"Linux {platform.release()}"
 
 
+OURS = "unionfs"
 FUSE_OVERLAYFS = "fuse-overlayfs"
-OVERLAYFS = KernelOverlay.name
+OVERLAYFS = "overlayfs"
 
 PEERS: tuple[Peer, ...] = (
-    Ours("native"),
-    Ours("fusepy"),
+    Ours(OURS, transports.NATIVE),
+    Ours("unionfs-fusepy", transports.FUSEPY),
     MountProgram(FUSE_OVERLAYFS, FUSE_OVERLAYFS),
-    KernelOverlay(),
+    KernelOverlay(OVERLAYFS),
+    KernelOverlay("overlayfs-metacopy", "metacopy=on", "redirect_dir=on"),
     UnionfsFuse(),
     Directory(),
 )
-
-USUAL = ("native", FUSE_OVERLAYFS, OVERLAYFS, Directory.name)
-"""Who is measured unless told otherwise: the others take most of a run's time."""
 
 
 def _said(command: list[str], word: str) -> str:

@@ -7,7 +7,6 @@ measurement, and kill those that do not end. They are then the only children it 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -16,13 +15,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.peers import Mounting, Stack
+from unionfs.adapters.mountinfo import mounted_at
+from unionfs.bench.peers import Mounting, Stack
+from unionfs.layers.host import syscalls
 
 PATIENCE = 60
 """Seconds that a command or a daemon has to come to its end."""
 
-_PR_SET_CHILD_SUBREAPER = 36
 _BUSY_TRIES = 5
 
 
@@ -32,14 +33,18 @@ class MountError(Exception):
 
 def adopt_daemons() -> None:
     """To be called once, before anything is mounted."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+    syscalls.adopt_orphans()
+
+
+class Mounted(NamedTuple):
+    seconds: float
+    """From the mount command's start until the root was listed."""
+    daemons: tuple[int, ...]
 
 
 @contextmanager
-def mounted(peer: Mounting, stack: Stack) -> Iterator[float]:
-    """Mount, and give the seconds that it took until the root was listed."""
+def mounted(peer: Mounting, stack: Stack) -> Iterator[Mounted]:
+    """`stack` as `peer` shows it. `MountError` if it does not."""
     try:
         start = time.perf_counter()
         _run(peer.command(stack), stack.directory)
@@ -47,7 +52,7 @@ def mounted(peer: Mounting, stack: Stack) -> Iterator[float]:
         taken = time.perf_counter() - start
         if not os.path.ismount(stack.mountpoint):
             raise MountError("nothing is mounted")
-        yield taken
+        yield Mounted(taken, tuple(_children()))
     finally:
         with uninterrupted():
             _clear(str(stack.mountpoint))
@@ -55,7 +60,15 @@ def mounted(peer: Mounting, stack: Stack) -> Iterator[float]:
 
 def _run(command: list[str], directory: Path) -> None:
     with tempfile.TemporaryFile("w+") as said:  # not a pipe, which a daemon might keep open
-        done = subprocess.run(command, cwd=directory, stdout=said, stderr=said, timeout=PATIENCE)
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            timeout=PATIENCE,
+            start_new_session=True,  # Ctrl-C is for this process, which cleans up
+        )
         if done.returncode:
             said.seek(0)
             raise MountError(said.read().strip() or f"{command[0]} ended with status {done.returncode}")
@@ -73,12 +86,12 @@ def uninterrupted() -> Iterator[None]:
 
 def _clear(mountpoint: str) -> None:
     try:
-        if _is_mounted(mountpoint):
+        if mounted_at(mountpoint):
             _unmount(mountpoint)
         _await_daemons()
     finally:
         _kill_daemons()
-        while _is_mounted(mountpoint):
+        while mounted_at(mountpoint):
             subprocess.run([*_UNMOUNT_LAZILY, mountpoint], timeout=PATIENCE, check=True)
 
 
@@ -97,12 +110,6 @@ def _unmount(mountpoint: str) -> None:
 
 _UNMOUNT = ["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]
 _UNMOUNT_LAZILY = [*_UNMOUNT, "-l" if os.geteuid() == 0 else "-z"]
-
-
-def _is_mounted(mountpoint: str) -> bool:
-    """By the kernel's table: a mount whose daemon is dead does not answer."""
-    with open("/proc/self/mountinfo", errors="surrogateescape") as table:
-        return any(line.split()[4] == mountpoint for line in table)
 
 
 def _await_daemons() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -10,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.mounting import mounted
-from benchmarks.peers import Mounting, Peer, Stack
-from benchmarks.trees import Forest, Tree, layer_names
-from benchmarks.workload import Scene, Use, Workload
+from unionfs.bench.mounting import mounted
+from unionfs.bench.peers import Mounting, Peer, Stack
+from unionfs.bench.trees import Forest, Tree, layer_names
+from unionfs.bench.workload import Scene, Use, Workload
 
 LIMIT = 300
 """Seconds that a body may take."""
@@ -24,7 +25,8 @@ class MeasuringError(Exception):
 
 
 def measure(workload: Workload[Any], peer: Peer, forest: Forest, scratch: Path) -> list[float]:
-    """The seconds of each of the workload's figures. `MountError` or `MeasuringError` if it fails."""
+    """The values of the workload's figures. `MountError` or `MeasuringError` if it fails."""
+    forest.settle()
     with _staged(workload, peer, forest, scratch) as scene:
         return _apart(lambda: list(workload.body(scene)))
 
@@ -36,13 +38,13 @@ def _staged(workload: Workload[Any], peer: Peer, forest: Forest, scratch: Path) 
         place = Path(name)
         if isinstance(peer, Mounting):
             stack = _stack(tree, workload.use, forest, place)
-            with mounted(peer, stack) as taken:
-                yield Scene(str(stack.mountpoint), tree, workload.amount, taken)
+            with mounted(peer, stack) as mount:
+                yield Scene(str(stack.mountpoint), tree, workload.amount, *mount)
         elif workload.use is Use.CHANGING:
             forest.copy(tree, place / "copy")
-            yield Scene(str(place / "copy"), tree, workload.amount, 0)
+            yield Scene(str(place / "copy"), tree, workload.amount, 0, ())
         else:
-            yield Scene(str(forest.flattened(tree)), tree, workload.amount, 0)
+            yield Scene(str(forest.flattened(tree)), tree, workload.amount, 0, ())
 
 
 def _stack(tree: Tree, use: Use, forest: Forest, place: Path) -> Stack:
@@ -80,6 +82,8 @@ def _apart(work: Callable[[], list[float]]) -> list[float]:
 
 
 def _report(sender: Connection, work: Callable[[], list[float]]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # also sent to the process that cleans up
+        signal.signal(number, signal.SIG_DFL)
     try:
         sender.send(work())
     except Exception as failure:  # noqa: BLE001 - it is told to the process that measures

@@ -1,0 +1,125 @@
+"""Whose a file is, on disk and as shown: id mappings and squashing, as fuse-overlayfs has them. Pure.
+
+A mapping (``uidmapping=STORED:SHOWN:LENGTH:…``) shifts ranges of ids both ways: what
+callers see, and what is written for callers who make or change files. Squashing
+(``squash_to_uid=``, ``squash_to_root``) changes what is seen alone. An id outside of
+every range is the overflow id, both ways, as in a user namespace; only giving a file to
+somebody outside is refused, as user_namespaces(7) has it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from unionfs.core.attrs import Changes
+from unionfs.errors import ConfigError, error
+from unionfs.types import Owner, Stat
+
+OVERFLOW = 65534
+"""What the kernel shows for an id that is not mapped (proc_sys_kernel(5), overflowuid)."""
+
+_NONE = 2**32 - 1
+"""The largest number means no id."""
+
+
+class Range(NamedTuple):
+    """Ids that are shifted together: `length` of them, from `stored` on disk, shown from `shown` on."""
+
+    stored: int
+    shown: int
+    length: int
+
+    def turned(self) -> Range:
+        return Range(self.shown, self.stored, self.length)
+
+
+class Ids(NamedTuple):
+    """How ids of one kind, users' or groups', are translated; without ranges none is shifted."""
+
+    ranges: tuple[Range, ...] = ()
+    squash: int | None = None
+
+    def shown(self, stored: int) -> int:
+        """What callers see for an id on disk."""
+        if self.squash is not None:
+            return self.squash
+        found = _shifted(stored, self.ranges)
+        return OVERFLOW if found is None else found
+
+    def stored(self, shown: int) -> int:
+        """What is written to disk for a caller with this id."""
+        found = self._found(shown)
+        return OVERFLOW if found is None else found
+
+    def given(self, shown: int) -> int:
+        """What is written to disk for an id that a file is given to; EINVAL outside of every range."""
+        found = self._found(shown)
+        if found is None:
+            raise error(errno.EINVAL)
+        return found
+
+    def _found(self, shown: int) -> int | None:
+        return _shifted(shown, [range.turned() for range in self.ranges])
+
+
+class Ownership(NamedTuple):
+    """How owners are translated between what is on disk and what callers see."""
+
+    uids: Ids = Ids()
+    gids: Ids = Ids()
+
+    def shown(self, stat: Stat) -> Stat:
+        return stat._replace(uid=self.uids.shown(stat.uid), gid=self.gids.shown(stat.gid))
+
+    def stored(self, owner: Owner) -> Owner:
+        """Who a file belongs to on disk that a caller makes."""
+        return Owner(self.uids.stored(owner.uid), self.gids.stored(owner.gid))
+
+    def given(self, changes: Changes) -> Changes:
+        """What a caller changes, in the ids on disk; EINVAL where there is none."""
+        return changes._replace(
+            uid=None if changes.uid is None else self.uids.given(changes.uid),
+            gid=None if changes.gid is None else self.gids.given(changes.gid),
+        )
+
+
+AS_STORED = Ownership()
+
+
+def parse_ranges(text: str) -> tuple[Range, ...]:
+    """``STORED:SHOWN:LENGTH`` triples with colons between and, as podman sends them, perhaps before them.
+
+    `ConfigError` where a triple is incomplete or out of range, or where two overlap: two
+    ids must never become one.
+    """
+    ranges = tuple(_triples(text))
+    for one, other in combinations(ranges, 2):
+        if _overlap(one, other) or _overlap(one.turned(), other.turned()):
+            raise ConfigError("ranges overlap")
+    return ranges
+
+
+def _triples(text: str) -> Iterator[Range]:
+    words = text.removeprefix(":").split(":")
+    if len(words) % 3 or not all(word.isascii() and word.isdecimal() for word in words):
+        raise ConfigError("not triples of numbers, STORED:SHOWN:LENGTH")
+    numbers = list(map(int, words))
+    for range in map(Range, numbers[::3], numbers[1::3], numbers[2::3]):
+        if not range.length or max(range.stored, range.shown) + range.length > _NONE:
+            raise ConfigError(f"no such ids: {':'.join(map(str, range))}")
+        yield range
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    """Whether they share an id on disk."""
+    return one.stored < other.stored + other.length and other.stored < one.stored + one.length
+
+
+def _shifted(number: int, ranges: Sequence[Range]) -> int | None:
+    for start, target, length in ranges:
+        if start <= number < start + length:
+            return number + target - start
+    return None if ranges else number

@@ -1,0 +1,14 @@
+"""Sizes for people."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def shown_size(size: float) -> str:
+    """Three figures and a unit, decimal as podman's and docker's."""
+    for unit in _UNITS[:-1]:
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} {_UNITS[-1]}"

@@ -1,0 +1,88 @@
+"""``unionfs upper``: upper layers with a name (``unionfs mount --name``), listed, taken back, removed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from unionfs.cli import Subparsers, image_options
+from unionfs.cli.sizes import shown_size
+
+if TYPE_CHECKING:
+    from unionfs.adapters.uppers import Named, Uppers
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "upper",
+        help="list, reset or remove named upper layers",
+        description="List, reset or remove the upper layers that 'unionfs mount --name' made.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    ls = actions.add_parser("ls", help="list them: what they lie on, how large, where mounted")
+    ls.add_argument("--json", action="store_true", help="one JSON object a line")
+    ls.set_defaults(run=run_ls)
+    reset = actions.add_parser("reset", help="discard all changes, and go on from an image")
+    reset.add_argument("name", metavar="NAME")
+    reset.add_argument(
+        "image", metavar="IMAGE", nargs="?", help="an earlier or later commit (default: what it lies on)"
+    )
+    image_options.add_source(reset)
+    reset.set_defaults(run=run_reset)
+    rm = actions.add_parser("rm", help="remove it with all changes")
+    rm.add_argument("names", metavar="NAME", nargs="+")
+    rm.set_defaults(run=run_rm)
+
+
+def uppers() -> Uppers:
+    """Those in the local state directory, beside the store."""
+    from unionfs.adapters.uppers import Uppers
+    from unionfs.images import default_root
+
+    return Uppers(default_root() / "uppers")
+
+
+def run_ls(args: argparse.Namespace) -> int:
+    from unionfs.adapters.fuse import records
+
+    places = uppers()
+    for name in places.names():
+        named = places.find(name)
+        if named is not None:
+            record = records.of(named.upper)
+            mountpoint = record.mountpoint if record else None
+            print(_as_json(named, mountpoint) if args.json else _as_text(named, mountpoint))
+    return 0
+
+
+def _as_text(named: Named, mountpoint: str | None) -> str:
+    where = f" on {mountpoint}" if mountpoint else ""
+    return f"{named.name} {shown_size(named.size())} {named.beneath}{where}"
+
+
+def _as_json(named: Named, mountpoint: str | None) -> str:
+    import json
+
+    beneath = named.beneath._asdict()
+    return json.dumps({"name": named.name, "size": named.size(), **beneath, "mountpoint": mountpoint})
+
+
+def run_reset(args: argparse.Namespace) -> int:
+    from unionfs.adapters.uppers import Beneath
+    from unionfs.images import DEFAULT_LIMITS, LayerStore
+
+    beneath = None
+    if args.image:
+        limits, platform, tls_verify = image_options.source(args)
+        with LayerStore().open_image(
+            args.image, limits or DEFAULT_LIMITS, platform=platform, tls_verify=tls_verify
+        ) as image:
+            beneath = Beneath(str(image.reference.pinned(image.descriptor.digest)))
+    uppers().reset(args.name, beneath)
+    return 0
+
+
+def run_rm(args: argparse.Namespace) -> int:
+    for name in args.names:
+        uppers().remove(name)
+    return 0

@@ -1,0 +1,244 @@
+"""Images: a reference to an immutable `Image`, everything in it verified.
+
+Documents are verified when the image is opened; a layer when it has been read to its
+end, compressed (digest and size) and uncompressed (diff ID) at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+from unionfs.errors import ArchiveError, DigestError, ImageError, ImageNotFoundError
+from unionfs.images import documents, platforms, transports
+from unionfs.images.compression import Decompressed
+from unionfs.images.digest import Digest, chain_id
+from unionfs.images.documents import Descriptor, Platform
+from unionfs.images.limits import DEFAULT_LIMITS, Limits
+from unionfs.images.progress import Measured, Progress, silent
+from unionfs.images.reference import Reference, parse_reference
+from unionfs.images.streams import HashedSource, ReadAhead, Source, chunks, read_all
+from unionfs.images.transport import Blob, ImageSource, Trust
+
+_INDEX_DEPTH = 4
+
+
+class LayerStream:
+    """A layer's uncompressed archive; `verify` once its end has been read."""
+
+    def __init__(self, layer: ImageLayer, blob: Source, limits: Limits) -> None:
+        self._layer = layer
+        descriptor = layer.descriptor
+        self._compressed = HashedSource(blob, descriptor.digest.algorithm)
+        expected = documents.layer_compression(descriptor.media_type)
+        self.decompressed = Decompressed(self._compressed, layer.name, limits, expected)
+        self._plain = HashedSource(self.decompressed, layer.diff_id.algorithm)
+        # One thread decompresses and hashes while the caller's makes something of it.
+        self._ahead = ReadAhead(self._plain)
+
+    def read(self, size: int, /) -> bytes:
+        return self._ahead.read(size)
+
+    def close(self) -> None:
+        self._ahead.close()
+
+    def verify(self) -> None:
+        """Raises `DigestError` where the layer is not what the manifest and the configuration say."""
+        for _ in chunks(self):
+            pass
+        self._plain.verify(f"{self._layer.name}: diff ID", self._layer.diff_id)
+        self.verify_blob()
+
+    def verify_blob(self) -> None:
+        """As `verify`, for the compressed bytes alone: they can be read where the archive cannot."""
+        self.close()
+        descriptor = self._layer.descriptor
+        self._compressed.verify(self._layer.name, descriptor.digest, descriptor.size)
+
+
+class ImageLayer(NamedTuple):
+    """One layer of an image, before it is read."""
+
+    image: str
+    descriptor: Descriptor
+    diff_id: Digest
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.image}: layer {self.descriptor.digest}"
+
+
+class Image(NamedTuple):
+    """An image as it was when it was opened. Close it when its layers have been read."""
+
+    reference: Reference
+    source: ImageSource
+    limits: Limits
+    descriptor: Descriptor
+    manifest: bytes
+    config_descriptor: Descriptor
+    config_data: bytes
+    config: Mapping[str, Any]
+    layers: tuple[ImageLayer, ...]
+    """Lowest first, as in the manifest."""
+
+    @contextmanager
+    def open_blob(self, descriptor: Descriptor) -> Iterator[Blob]:
+        """The bytes of a blob, not verified. Raises `ImageError` where it is missing or has another size."""
+        with _open_blob(self.source, descriptor) as blob:
+            yield blob
+
+    @contextmanager
+    def open_layer(
+        self, layer: ImageLayer, progress: Progress = silent, blob: Source | None = None
+    ) -> Iterator[LayerStream]:
+        """The layer's archive, verified when the block is left without an error.
+
+        `blob` are the layer's bytes, where the caller has them open already.
+        """
+        with self.open_blob(layer.descriptor) if blob is None else nullcontext(blob) as given:
+            measured = Measured(given, str(layer.descriptor.digest), layer.descriptor.size, progress)
+            stream = LayerStream(layer, measured, self.limits)
+            try:
+                yield stream
+                stream.verify()
+            except ArchiveError:
+                # A blob that is not the one announced explains every other complaint about it.
+                stream.verify_blob()
+                raise
+            finally:
+                stream.close()
+
+    def verify_blob(self, layer: ImageLayer, progress: Progress = silent, blob: Source | None = None) -> None:
+        """Raises `ImageError` where the layer's blob (or `blob`) is missing, or not the one announced."""
+        descriptor = layer.descriptor
+        with self.open_blob(descriptor) if blob is None else nullcontext(blob) as given:
+            measured = Measured(given, str(descriptor.digest), descriptor.size, progress)
+            source = HashedSource(measured, descriptor.digest.algorithm)
+            source.verify(layer.name, descriptor.digest, descriptor.size)
+
+    def chain_id(self, layer: ImageLayer) -> Digest:
+        """What the stack up to and including `layer` is called."""
+        index = self.layers.index(layer)
+        return chain_id(tuple(each.diff_id for each in self.layers[: index + 1]))
+
+    def close(self) -> None:
+        self.source.close()
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_image(
+    reference: str | Reference,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    platform: Platform | None = None,
+    tls_verify: bool = True,
+) -> Image:
+    """Open the image that `reference` names.
+
+    Of an index it is the one for `platform`, by default the host's. Without `tls_verify` a
+    registry is spoken to over connections that prove nothing, unencrypted ones among them.
+    Raises `ImageNotFoundError` where there is none, `DigestError` for a document that is not
+    the one announced, `ImageError` for everything else that is wrong with it.
+    """
+    if isinstance(reference, str):
+        reference = parse_reference(reference)
+    source = transports.open_source(reference, Trust(limits, tls_verify))
+    return read_image(reference, source, limits, platform)
+
+
+def read_image(reference: Reference, source: ImageSource, limits: Limits, platform: Platform | None) -> Image:
+    """The image in a source, as `open_image` gives it; the source is closed with it, or at once."""
+    try:
+        return _read_image(reference, source, limits, platform)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _read_image(
+    reference: Reference, source: ImageSource, limits: Limits, platform: Platform | None
+) -> Image:
+    root = source.root()
+    descriptor = _manifest(source, root, limits, platform)
+    what = _named(source, "manifest", descriptor)
+    manifest = _read_blob(source, descriptor, limits, what)
+    config_descriptor, layers = documents.parse_manifest(documents.parse(manifest, what), what)
+    what = _named(source, "configuration", config_descriptor)
+    config_data = _read_blob(source, config_descriptor, limits, what)
+    config = documents.parse(config_data, what)
+    diff_ids = documents.parse_diff_ids(config, what)
+    if len(diff_ids) != len(layers):
+        raise ImageError(f"{what}: {len(diff_ids)} diff IDs for {len(layers)} layers")
+    for layer in layers:
+        if documents.layer_compression(layer.media_type) is None:
+            raise ImageError(f"{source.name}: layer {layer.digest}: unknown type {layer.media_type!r}")
+    if platform is not None and descriptor is root:
+        _check_platform(config, what, platform)
+    pairs = zip(layers, diff_ids, strict=True)
+    return Image(
+        reference=reference,
+        source=source,
+        limits=limits,
+        descriptor=descriptor,
+        manifest=manifest,
+        config_descriptor=config_descriptor,
+        config_data=config_data,
+        config=config,
+        layers=tuple(ImageLayer(source.name, layer, diff_id) for layer, diff_id in pairs),
+    )
+
+
+def _manifest(
+    source: ImageSource, chosen: Descriptor, limits: Limits, platform: Platform | None
+) -> Descriptor:
+    """The descriptor of the manifest that what a reference names and the platform choose."""
+    for _ in range(_INDEX_DEPTH):
+        if chosen.media_type in documents.MANIFEST_TYPES:
+            return chosen
+        if chosen.media_type not in documents.INDEX_TYPES:
+            raise ImageError(f"{source.name}: {chosen.digest} is no image: {chosen.media_type!r}")
+        what = _named(source, "index", chosen)
+        index = documents.parse(_read_blob(source, chosen, limits, what), what)
+        chosen = platforms.choose(what, documents.parse_index(index, what), platform)
+    raise ImageError(f"{source.name}: indexes within indexes")
+
+
+def _check_platform(config: documents.Json, what: str, wanted: Platform) -> None:
+    """An image of its own, in no index, says in its configuration what it is for."""
+    names = [documents.field(config, key, str, what, "") for key in ("os", "architecture", "variant")]
+    if not platforms.runs_on(Platform(*names), wanted):
+        raise ImageNotFoundError(f"{what}: nothing for {wanted}; there is: {Platform(*names)}")
+
+
+@contextmanager
+def _open_blob(source: ImageSource, descriptor: Descriptor) -> Iterator[Blob]:
+    with source.open(descriptor) as blob:
+        if blob.size != descriptor.size:
+            raise DigestError(
+                f"{source.name}: blob {descriptor.digest} is {blob.size} bytes long,"
+                f" announced as {descriptor.size}"
+            )
+        yield blob
+
+
+def _read_blob(source: ImageSource, descriptor: Descriptor, limits: Limits, what: str) -> bytes:
+    """A small blob, verified."""
+    if descriptor.size > limits.document:
+        raise ImageError(f"{what}: larger than {limits.document} bytes")
+    with _open_blob(source, descriptor) as blob:
+        hashed = HashedSource(blob, descriptor.digest.algorithm)
+        data = read_all(hashed)
+        hashed.verify(what, descriptor.digest, descriptor.size)
+        return data
+
+
+def _named(source: ImageSource, kind: str, descriptor: Descriptor) -> str:
+    return f"{source.name}: {kind} {descriptor.digest}"

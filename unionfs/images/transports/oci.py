@@ -1,0 +1,187 @@
+"""``oci:DIR``: an OCI image layout in a directory (OCI image-spec, image-layout.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from unionfs.errors import ImageError, ImageNotFoundError
+from unionfs.images import documents, whole_files
+from unionfs.images.blobs import DirectoryLayout, Layout
+from unionfs.images.digest import Digest
+from unionfs.images.documents import Descriptor, Form, Json
+from unionfs.images.limits import DEFAULT_LIMITS, Limits
+from unionfs.images.locks import exclusive
+from unionfs.images.reference import Reference
+from unionfs.images.streams import read_all
+from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+
+LAYOUT_FILE = "oci-layout"
+INDEX_FILE = "index.json"
+LAYOUT = documents.encode({"imageLayoutVersion": "1.0.0"})
+
+
+def blob_path(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def open_source(reference: Reference, trust: Trust) -> LayoutSource:
+    return LayoutSource(reference, DirectoryLayout(reference.path), trust.limits)
+
+
+def open_destination(reference: Reference, trust: Trust) -> LayoutDestination:
+    return LayoutDestination(reference)
+
+
+class LayoutSource:
+    """One image of a layout, wherever the layout's files are."""
+
+    def __init__(self, reference: Reference, layout: Layout, limits: Limits) -> None:
+        self.name = layout.name
+        self._reference = reference
+        self._layout = layout
+        self._limits = limits
+
+    def root(self) -> Descriptor:
+        choices = self._index()
+        if self._reference.digest is not None:
+            return self._by_digest(self._reference.digest)
+        return _choose_tag(self._reference, choices)
+
+    @contextmanager
+    def open(self, descriptor: Descriptor) -> Iterator[Blob]:
+        try:
+            with self._layout.open(blob_path(descriptor.digest)) as file:
+                yield file
+        except FileNotFoundError:
+            raise ImageError(f"{self.name}: blob {descriptor.digest} is missing") from None
+
+    def close(self) -> None:
+        self._layout.close()
+
+    def _index(self) -> tuple[Descriptor, ...]:
+        version = read_document(self._layout, LAYOUT_FILE, self._limits).get("imageLayoutVersion")
+        if not isinstance(version, str) or not version.startswith("1."):
+            raise ImageError(f"{self.name}/{LAYOUT_FILE}: unknown version {version!r}")
+        index = read_document(self._layout, INDEX_FILE, self._limits)
+        return documents.parse_index(index, f"{self.name}/{INDEX_FILE}")
+
+    def _by_digest(self, digest: Digest) -> Descriptor:
+        """The manifest or index of this digest, whether or not the layout's index names it.
+
+        A manifest for one platform is named in an index within the index; one whose tag has
+        gone to another image is named nowhere, while a mount may still stand on it.
+        """
+        what = f"{self.name}: {digest}"
+        try:
+            with self._layout.open(blob_path(digest)) as file:
+                document = documents.parse(_read_small(file, self._limits, what), what)
+                return Descriptor(documents.media_type_of(document, what), digest, file.size)
+        except FileNotFoundError:
+            raise ImageNotFoundError(f"{self.name}: no such image: {digest}") from None
+
+
+def read_document(layout: Layout, path: str, limits: Limits) -> Json:
+    """A document of a layout that no digest vouches for."""
+    what = f"{layout.name}/{path}"
+    try:
+        with layout.open(path) as file:
+            return documents.parse(_read_small(file, limits, what), what)
+    except FileNotFoundError:
+        raise ImageNotFoundError(f"{layout.name}: not an OCI image layout: {path} is missing") from None
+
+
+def _read_small(file: Blob, limits: Limits, what: str) -> bytes:
+    if file.size > limits.document:
+        raise ImageError(f"{what}: larger than {limits.document} bytes")
+    return read_all(file)
+
+
+def _choose_tag(reference: Reference, choices: tuple[Descriptor, ...]) -> Descriptor:
+    """The tag's image; without a tag, the only one that there is."""
+    found = [choice for choice in choices if reference.tag in (None, choice.tag)]
+    # One manifest under one tag twice is still one manifest.
+    if len({choice.digest for choice in found}) == 1:
+        return found[0]
+    names = ", ".join(sorted(choice.tag or f"@{choice.digest}" for choice in choices)) or "nothing"
+    problem = "names several images" if found else "no such image"
+    raise ImageNotFoundError(f"{reference}: {problem}; there is: {names}")
+
+
+def index_entry(manifest: Descriptor, tag: str | None) -> dict[str, Any]:
+    """What an index says about an image."""
+    entry = manifest._replace(annotations={documents.REF_NAME: tag} if tag else {})
+    return entry.to_json()
+
+
+class LayoutDestination:
+    """An OCI layout directory, made where it is missing, that one image is added to.
+
+    Blobs are written first, each under a temporary name and renamed when whole; the
+    index, which makes the image visible, is replaced last. So a crash leaves blobs that
+    nothing names, at worst, and other tags are never touched.
+    """
+
+    forms = frozenset({Form.OCI})
+    plain = False
+
+    def __init__(self, reference: Reference) -> None:
+        self.name = reference.path
+        self._tag = reference.tag
+        self._root = Path(reference.path)
+
+    def has(self, layer: Descriptor, origin: Reference | None) -> bool:
+        path = self._path(layer.digest)
+        return path.is_file() and path.stat().st_size == layer.size
+
+    def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
+        self._prepare()
+        with open_blob() as blob, whole_files.temporary(self._root) as file:
+            whole_files.fill(file, layer, blob, f"{self.name}: layer {layer.digest}")
+            path = self._path(layer.digest)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole_files.publish(file, path)
+
+    def finish(self, image: WholeImage) -> None:
+        self._prepare()
+        for data, descriptor in (
+            (image.config, image.config_descriptor),
+            (image.manifest, image.descriptor),
+        ):
+            path = self._path(descriptor.digest)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole_files.write(data, path)
+        # The index of a directory that is no layout yet is made with the first tag.
+        with exclusive(self._root / LAYOUT_FILE):
+            index = dict(self._index())
+            others = [item for item in index["manifests"] if _tag_of(item) != self._tag]
+            index["manifests"] = [*others, index_entry(image.descriptor, self._tag)]
+            whole_files.write(documents.encode(index), self._root / INDEX_FILE)
+
+    def close(self) -> None:
+        pass
+
+    def _path(self, digest: Digest) -> Path:
+        return self._root / blob_path(digest)
+
+    def _prepare(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        if not (self._root / LAYOUT_FILE).exists():
+            whole_files.write(LAYOUT, self._root / LAYOUT_FILE)
+
+    def _index(self) -> Json:
+        if not (self._root / INDEX_FILE).exists():
+            return {"schemaVersion": 2, "mediaType": documents.OCI_INDEX, "manifests": []}
+        layout = DirectoryLayout(str(self._root))
+        try:
+            index = read_document(layout, INDEX_FILE, DEFAULT_LIMITS)
+        finally:
+            layout.close()
+        documents.parse_index(index, f"{self._root}/{INDEX_FILE}")
+        return index
+
+
+def _tag_of(item: Json) -> object:
+    return (item.get("annotations") or {}).get(documents.REF_NAME)

@@ -1,0 +1,77 @@
+"""An open file of an archive. It can only be read."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from unionfs.errors import error
+from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Stat
+
+
+class ArchiveFile:
+    """A `File` over whatever reads it: `read` takes a size and an offset within the file.
+
+    `descriptor` is one of the host, of the file alone, where there is such a file; it
+    belongs to this object.
+    """
+
+    def __init__(
+        self,
+        stat: Stat,
+        read: Callable[[int, int], bytes],
+        close: Callable[[], None],
+        descriptor: int | None = None,
+    ) -> None:
+        self._stat = stat
+        self._read = read
+        self._close = close
+        self._descriptor = descriptor
+        self._closed = False
+
+    def pread(self, size: int, offset: int) -> bytes:
+        if size < 0 or offset < 0:
+            raise error(errno.EINVAL)
+        self._check_open()
+        return self._read(min(size, max(0, self._stat.size - offset)), offset)
+
+    def pwrite(self, data: bytes | memoryview, offset: int) -> int:
+        raise error(errno.EBADF)
+
+    def truncate(self, size: int) -> None:
+        raise error(errno.EBADF)
+
+    def fallocate(self, mode: int, offset: int, length: int) -> None:
+        raise error(errno.EBADF)
+
+    def copy_from(self, source: File, offset: int, length: int) -> int:
+        raise error(errno.EBADF)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """There are no holes: an archive has them as zeros."""
+        self._check_open()
+        if whence not in {SEEK_DATA, SEEK_HOLE}:
+            raise error(errno.EINVAL)
+        if not 0 <= offset < self._stat.size:
+            raise error(errno.ENXIO)
+        return offset if whence == SEEK_DATA else self._stat.size
+
+    def stat(self) -> Stat:
+        self._check_open()
+        return self._stat
+
+    def sync(self, data_only: bool = False) -> None:
+        self._check_open()
+
+    def fileno(self) -> int | None:
+        self._check_open()
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise error(errno.EBADF)
