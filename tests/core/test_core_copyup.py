@@ -23,7 +23,7 @@ from stands import (
     stand,
 )
 
-from unionfs.core.attrs import Changes
+from unionfs.core.attrs import SAME, Changes
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer
 from unionfs.layers.memory import MemoryStore
@@ -513,7 +513,7 @@ def test_the_same_owner_again_is_a_change(before: int, after: int) -> None:
     view = stand({"f": b"x"}).view()
     view.union.setattr(view.at(b"f"), Changes(mode=before))
     old = view.stat(b"f")
-    view.union.setattr(view.at(b"f"), Changes(uid=-1))
+    view.union.setattr(view.at(b"f"), Changes(uid=SAME))
     new = view.stat(b"f")
     assert (new.mode & 0o7777, new.uid, new.gid) == (after, old.uid, old.gid)
     assert new.ctime_ns > old.ctime_ns

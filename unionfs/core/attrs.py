@@ -6,13 +6,13 @@ import errno
 
 from unionfs.core.copyup import raise_node
 from unionfs.core.node import Node
-from unionfs.core.plans.attrs import Changes, change
+from unionfs.core.plans.attrs import SAME, Changes, change
 from unionfs.core.state import State
 from unionfs.core.steps import Plan, RemoveXattr, SetXattr
 from unionfs.errors import error
 from unionfs.types import Kind, XattrFlags
 
-__all__ = ["Changes", "get_xattr", "list_xattrs", "remove_xattr", "set_attributes", "set_xattr"]
+__all__ = ["SAME", "Changes", "get_xattr", "list_xattrs", "remove_xattr", "set_attributes", "set_xattr"]
 
 _NOTHING = Changes()
 

@@ -21,7 +21,7 @@ from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
-from unionfs.core.attrs import Changes
+from unionfs.core.attrs import SAME, Changes
 from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
@@ -415,7 +415,7 @@ _CHANGING = (
 
 _TAKING_SET_ID = SetattrValid.UID | SetattrValid.GID | SetattrValid.KILL_SUIDGID
 
-_SAME_OWNER = Changes(uid=-1)
+_SAME_OWNER = Changes(uid=SAME)
 """chown(2) to nobody: it dates the change and takes set-id bits. The kernel sends it with nothing valid."""
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)

@@ -8,12 +8,15 @@ from typing import NamedTuple
 from unionfs.core.steps import At, Plan, SetMode, SetOwner, SetSize, SetTimes, Step
 from unionfs.types import Kind, Stat
 
+SAME = -1
+"""The owner that a file has already: it does not change, but is changed (chown(2))."""
+
 
 class Changes(NamedTuple):
     """What a change of attributes changes; None leaves a thing alone.
 
-    `mode` is permission bits (07777), `size` bytes, times nanoseconds since the epoch. An owner
-    of -1 is the same one again, which still counts as a change (chown(2)).
+    `mode` is permission bits (07777), `size` bytes; times are in nanoseconds since the epoch.
+    An owner may be `SAME`.
     """
 
     mode: int | None = None
@@ -44,7 +47,7 @@ def change(at: At, stat: Stat, changes: Changes) -> Plan:
 
 
 def _or_same(number: int | None) -> int:
-    return -1 if number is None else number
+    return SAME if number is None else number
 
 
 def _without_set_id(stat: Stat) -> int:
