@@ -171,9 +171,11 @@ def ours(request: pytest.FixtureRequest) -> Iterator[Mount]:
 def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command line as nobody, who may not be able to read this Python: it is loaded before."""
     script = f"""
-import ctypes, os, sys, fuse
+import ctypes, importlib, os, pkgutil, sys, fuse, unionfs.images
+for module in pkgutil.iter_modules(unionfs.images.__path__, "unionfs.images."):
+    importlib.import_module(module.name)
 from unionfs.adapters.fuse import fusermount, mounting
-from unionfs.cli import main, target
+from unionfs.cli import diff, main, mount, target, umount
 os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
 ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root
 sys.exit(main.main(sys.argv[1:]))
@@ -199,6 +201,16 @@ def test_an_unprivileged_user_can_mount_change_and_unmount(
     assert (unmounted.returncode, unmounted.stderr) == (0, "")
     assert mounted_at(str(ours.merged)) is None
     assert (ours.upper / "d/f").stat().st_uid == NOBODY.pw_uid
+
+
+def test_a_killed_daemon_of_an_unprivileged_user_leaves_no_mount(
+    ours: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours.lower.parent / "runtime"))
+    assert as_nobody("mount", "--transport", ours.transport, "-o", ours.words, ours.merged).returncode == 0
+    listed = as_nobody("mount").stdout
+    os.kill(int(listed.rpartition("pid ")[2].rstrip(")\n")), signal.SIGKILL)
+    eventually(lambda: mounted_at(str(ours.merged)) is None)
 
 
 def test_where_mounting_is_refused_one_line_says_why(ours: Mount, monkeypatch: pytest.MonkeyPatch) -> None:

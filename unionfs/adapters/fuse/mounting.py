@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, records, transports
@@ -53,7 +54,7 @@ def mount(
         record = records.Record(mountpoint, options, image, os.getpid(), unpacked, tuple(volumes))
         # The record outlives the union: who waits for it finds everything on disk and unlocked.
         opened = stack.opened(options, image_layers, adopt_root=image is not None)
-        with records.published(record), opened as union:
+        with records.published(record), opened as union, _guarded(mountpoint):
             serve_union(union, mountpoint, options, ready)
 
     if options.debug:
@@ -85,6 +86,14 @@ def unmount(mountpoint: str, *, lazy: bool = False) -> None:
     detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
     if record is not None and not lazy:
         records.wait_until_gone(record)
+
+
+def _guarded(mountpoint: str) -> AbstractContextManager[None]:
+    if os.geteuid() == 0:
+        return nullcontext()
+    from unionfs.adapters.fuse import fusermount
+
+    return fusermount.guarded(mountpoint)
 
 
 def _recover(mountpoint: str) -> None:
