@@ -20,6 +20,10 @@ _OVERLAY = {
     "times.opening_changes_nothing@copied": (
         "opening for writing a file that was copied up with its metadata alone copies the data and dates it"
     ),
+    **{
+        f"times.opening_changes_nothing@{where}": "opening for writing copies up, which dates the change"
+        for where in ("lower", "merged")
+    },
     "directories.a_removed_directory_that_is_open@*": _OWN_LINKS,
     "open_files.has_no_links_when_unlinked@*": _OWN_LINKS,
     "directories.links_of_directories_stay_when_something_else_comes@lower": (
