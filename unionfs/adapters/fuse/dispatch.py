@@ -16,11 +16,11 @@ from unionfs.adapters.fuse import protocol
 from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
 from unionfs.adapters.fuse.foresight import Foresight
-from unionfs.adapters.fuse.groups import is_member
 from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
+from unionfs.adapters.fuse.set_id import mode_left
 from unionfs.core.attrs import SAME, Changes
 from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
@@ -288,14 +288,7 @@ class Dispatcher:
             self._union.setattr(node, Changes(mode=mode))
 
     def _mode_without_set_id(self, request: Request, node: Node) -> int | None:
-        """What a write or chown(2) leaves of the mode, None where it takes nothing (inode(7))."""
-        stat = self._union.getattr(node)
-        if node.is_dir or not stat.mode & (_s.S_ISUID | _s.S_ISGID):
-            return None
-        kept = _s.S_IMODE(stat.mode) & ~_s.S_ISUID
-        if stat.mode & _s.S_IXGRP or not is_member(request.uid, request.gid, request.pid, stat.gid):
-            kept &= ~_s.S_ISGID
-        return kept
+        return mode_left(self._union.getattr(node), request.uid, request.gid, request.pid)
 
     def _release(self, request: Request, fh: int) -> bytes:
         self._files.release(fh)

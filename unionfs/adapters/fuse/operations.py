@@ -20,6 +20,7 @@ from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
 from unionfs.adapters.fuse.handles import Handles
 from unionfs.adapters.fuse.hidden import Hidden
+from unionfs.adapters.fuse.set_id import mode_left
 from unionfs.adapters.fuse.wire import errno_of
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
@@ -173,7 +174,11 @@ class Operations:
         return self._files.add(handle)
 
     def open(self, path: str, flags: int) -> int:
-        return self._files.add(self._union.open(self._node(path), access_of(flags)))
+        node = self._node(path)
+        fh = self._files.add(self._union.open(node, access_of(flags)))
+        if flags & os.O_TRUNC:
+            self._drop_set_id(node)
+        return fh
 
     def read(self, path: str | None, size: int, offset: int, fh: int) -> bytes:
         return self._files[fh].read(size, offset)
@@ -232,6 +237,13 @@ class Operations:
     def _caller(self) -> Owner:
         uid, gid, _ = self._context()
         return Owner(uid, gid)
+
+    def _drop_set_id(self, node: Node) -> None:
+        """Before a write the kernel does so itself, but not where opening cuts a file off."""
+        uid, gid, pid = self._context()
+        mode = None if uid == 0 else mode_left(self._union.getattr(node), uid, gid, pid)
+        if mode is not None:
+            self._union.setattr(node, Changes(mode=mode))
 
     def _time(self, nanoseconds: int) -> int | None:
         if nanoseconds == _UTIME_OMIT:

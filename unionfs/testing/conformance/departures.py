@@ -39,6 +39,7 @@ _NO_HOLES = "libfuse 2 knows no SEEK_DATA and SEEK_HOLE"
 _BY_NAME = "the kernel takes two names of a file for two files"
 _GONE = "libfuse 2 knows files by path: what lies in a removed directory has none"
 _SAME_OWNER = "libfuse 2 does not pass on chown(2) that changes neither owner nor group"
+_GROUP_BIT = "setgid without group execution stays, whoever writes: the kernel is asked to see to it itself"
 
 _FUSEPY = {
     "renaming.exchange?*": _NO_FLAGS,
@@ -62,6 +63,8 @@ _FUSEPY = {
     "locks.closing_any_handle_gives_posix_locks_back@*": _BY_NAME,
     "locks.flock_keeps_others_out@*": _BY_NAME,
     "times.chown?*": _SAME_OWNER,
+    "permissions.writing_takes_set_id_bits?*,2767?*": _GROUP_BIT,
+    "permissions.writing_takes_set_id_bits?*,6666?*": _GROUP_BIT,
     "times.a_birth_time": "libfuse 2 knows no statx(2)",
 }
 
