@@ -23,7 +23,7 @@ from stands import (
     stand,
 )
 
-from unionfs.core.attrs import Changes
+from unionfs.core.attrs import SAME, Changes
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer
 from unionfs.layers.memory import MemoryStore
@@ -481,3 +481,40 @@ def test_content_history(steps: list[tuple[object, ...]], dialect: Dialect) -> N
         assert early.read(100, 0) == bytes(model)
         assert view.stat(path).size == len(model)
     assert one.view().read(path) == bytes(model)
+
+
+# What readers of the directories around it see
+
+
+@BOTH
+def test_a_directory_looks_as_before_when_something_in_it_is_copied_up(dialect: Dialect) -> None:
+    view = Stand([big(), lower({"d/e/f": b"x"})], dialect).view()
+    before = {path: view.stat(path) for path in (b"", b"d", b"d/e")}
+    view.union.setattr(view.at(b"d/e/f"), Changes(mode=0o600))
+    view.write(b"d/big", b"x", 0)
+    assert {path: view.stat(path)._replace(blocks=0) for path in before} == {
+        path: stat._replace(blocks=0) for path, stat in before.items()
+    }
+
+
+def test_a_directory_of_a_lower_counts_no_links_for_it_may_come_to_merge() -> None:
+    view = stand({"d/e/f": b"x"}).view()
+    assert view.stat(b"d").nlink == 1
+    view.union.setattr(view.at(b"d"), Changes(mode=0o700))
+    assert view.stat(b"d").nlink == 1
+
+
+# chown(2) to nobody
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o4755, 0o755), (0o2755, 0o755), (0o6644, 0o2644), (0o755, 0o755)]
+)
+def test_the_same_owner_again_is_a_change(before: int, after: int) -> None:
+    view = stand({"f": b"x"}).view()
+    view.union.setattr(view.at(b"f"), Changes(mode=before))
+    old = view.stat(b"f")
+    view.union.setattr(view.at(b"f"), Changes(uid=SAME))
+    new = view.stat(b"f")
+    assert (new.mode & 0o7777, new.uid, new.gid) == (after, old.uid, old.gid)
+    assert new.ctime_ns > old.ctime_ns

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from unionfs.core.attrs import Changes
+from unionfs.core.attrs import SAME, Changes
 from unionfs.errors import ConfigError, error
 from unionfs.types import Owner, Stat
 
@@ -81,12 +81,16 @@ class Ownership(NamedTuple):
     def given(self, changes: Changes) -> Changes:
         """What a caller changes, in the ids on disk; EINVAL where there is none."""
         return changes._replace(
-            uid=None if changes.uid is None else self.uids.given(changes.uid),
-            gid=None if changes.gid is None else self.gids.given(changes.gid),
+            uid=_given(self.uids, changes.uid),
+            gid=_given(self.gids, changes.gid),
         )
 
 
 AS_STORED = Ownership()
+
+
+def _given(ids: Ids, wanted: int | None) -> int | None:
+    return wanted if wanted is None or wanted == SAME else ids.given(wanted)
 
 
 def parse_ranges(text: str) -> tuple[Range, ...]:

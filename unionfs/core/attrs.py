@@ -10,13 +10,14 @@ from unionfs.core.acl import Acl
 from unionfs.core.completion import fill, now_whole_locked
 from unionfs.core.copyup import raise_node
 from unionfs.core.node import Node
-from unionfs.core.plans.attrs import Changes, change
+from unionfs.core.plans.attrs import SAME, Changes, change
 from unionfs.core.state import State
 from unionfs.core.steps import Plan, RemoveXattr, SetXattr
 from unionfs.errors import error
 from unionfs.types import Kind, XattrFlags
 
 __all__ = [
+    "SAME",
     "Changes",
     "default_acl_locked",
     "get_xattr",

@@ -74,7 +74,9 @@ def raise_dir_locked(state: State, node: Node) -> None:
         return
     if not node.names:
         raise error(errno.ENOENT)
+    seen = state.nodes.stat(node)
     _raise_metadata_locked(state, node)
+    node.stat = seen  # it looks as before; its time of change cannot be given back like the others
 
 
 def adopt_root_locked(state: State) -> None:
@@ -250,13 +252,13 @@ def _show_locked(state: State, node: Node, build: Build, temp: At, stat: Stat) -
     raise_dir_locked(state, parent)
     path = state.nodes.path_of(entry)
     index = _index_locked(state, node, stat)
-    times = state.nodes.stat(parent)
+    around = state.nodes.stat(parent)
     plan = plans.publish(
-        temp, path, node.kind, index, state.nodes.path(parent), times, state.dialect, state.temp()
+        temp, path, node.kind, index, state.nodes.path(parent), around, state.dialect, state.temp()
     )
     file = build.publish(plan, keep=upper(path))
     _copied_name(state, entry)
-    parent.stat = None
+    parent.stat = around  # nothing in it has changed; its time of change cannot be given back like the others
     if index is not None:
         state.workdir.add(index)
         node.aside = index

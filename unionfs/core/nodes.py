@@ -183,7 +183,7 @@ class Nodes:
             return node.stat
         stat = self._store_stat(node).numbered(node.ino)
         if node.is_dir:
-            if has(node.lowers, 1 if node.upper else 2):
+            if has(node.lowers, 1):  # whether or not it merges, for it may be copied up any time
                 stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
         elif node.extra_links:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)

@@ -104,7 +104,7 @@ class State:
         if marks != node.marks:
             at = self.nodes.home(node)
             self.publish_locked(Plan(commit=self.dialect.mark(at, node.marks, marks)))
-            node.marks = marks
+            node.marks, node.stat = marks, None  # a directory may hold its mark as a file
 
     def path_in(self, parent: Node, name: bytes) -> bytes:
         return join(self.nodes.path(parent), name)

@@ -17,7 +17,7 @@ from mounts import Mount
 
 from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.ownership import OVERFLOW, Ids, Ownership, Range, parse_ranges
-from unionfs.core.attrs import Changes
+from unionfs.core.attrs import SAME, Changes
 from unionfs.core.union import Union
 from unionfs.types import Owner, Stat
 
@@ -80,6 +80,7 @@ def test_users_and_groups_are_translated_apart() -> None:
     assert ownership.stored(Owner(101, 502)) == Owner(1, 2)
     assert ownership.given(Changes(mode=0o600, uid=103)) == Changes(mode=0o600, uid=3)
     assert ownership.given(Changes(gid=504)) == Changes(gid=4)
+    assert ownership.given(Changes(uid=SAME)) == Changes(uid=SAME)
 
 
 def test_whatever_tells_or_takes_owners_is_mapped() -> None:

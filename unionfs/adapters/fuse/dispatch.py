@@ -20,7 +20,8 @@ from unionfs.adapters.fuse.nodeids import NodeIds
 from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
-from unionfs.core.attrs import Changes
+from unionfs.adapters.fuse.set_id import mode_left
+from unionfs.core.attrs import SAME, Changes
 from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
 from unionfs.core.handle import Handle
@@ -185,13 +186,15 @@ class Dispatcher:
 
     def _setattr(self, request: Request, wanted: protocol.SetAttr) -> bytes:
         node = self._ids[request.nodeid]
-        stat = self._union.setattr(node, self._changes(wanted))
-        if wanted.valid & SetattrValid.KILL_SUIDGID and self._drop_set_id(node):
-            stat = self._union.getattr(node)
-        return protocol.attr_out(stat, self._lifetimes)
+        changes = self._changes(wanted)
+        if wanted.valid & _TAKING_SET_ID or changes is _SAME_OWNER:
+            changes = changes._replace(mode=self._mode_without_set_id(request, node))
+        return protocol.attr_out(self._union.setattr(node, changes), self._lifetimes)
 
     def _changes(self, wanted: protocol.SetAttr) -> Changes:
         valid = wanted.valid
+        if not valid & _CHANGING:
+            return _SAME_OWNER
         return Changes(
             mode=_s.S_IMODE(wanted.mode) if valid & SetattrValid.MODE else None,
             uid=wanted.uid if valid & SetattrValid.UID else None,
@@ -238,7 +241,7 @@ class Dispatcher:
         node = self._ids[request.nodeid]
         opened = self._files.open(request.nodeid, node, flags)
         if open_flags & protocol.OPEN_KILL_SUIDGID:
-            self._drop_set_id(node)
+            self._drop_set_id(request, node)
         return opened
 
     def _made(self, node: Node, handle: Handle, flags: int) -> bytes:
@@ -277,19 +280,17 @@ class Dispatcher:
         handle = self._files[fh]
         size = handle.write(data, offset)
         if flags & protocol.WRITE_KILL_SUIDGID:
-            self._drop_set_id(handle.node)
+            self._drop_set_id(request, handle.node)
         return protocol.written(size)
 
-    def _drop_set_id(self, node: Node) -> bool:
-        """What a write without CAP_FSETID does (inode(7)); capabilities the upper drops by itself."""
-        mode = self._union.getattr(node).mode
-        kept = mode & ~_s.S_ISUID
-        if mode & _s.S_IXGRP:
-            kept &= ~_s.S_ISGID
-        if kept == mode:
-            return False
-        self._set_mode(node, kept)
-        return True
+    def _drop_set_id(self, request: Request, node: Node) -> None:
+        """What a write without CAP_FSETID does; capabilities the upper drops by itself."""
+        mode = self._mode_without_set_id(request, node)
+        if mode is not None:
+            self._union.setattr(node, Changes(mode=mode))
+
+    def _mode_without_set_id(self, request: Request, node: Node) -> int | None:
+        return mode_left(self._union.getattr(node), request.uid, request.gid, request.pid)
 
     def _flush(self, request: Request, fh: int) -> bytes:
         self._files[fh].flush()
@@ -410,6 +411,20 @@ class _Room:
 
 _MODE = 0o177777
 """The bits of ``st_mode``."""
+
+_CHANGING = (
+    SetattrValid.MODE
+    | SetattrValid.UID
+    | SetattrValid.GID
+    | SetattrValid.SIZE
+    | SetattrValid.ATIME
+    | SetattrValid.MTIME
+)
+
+_TAKING_SET_ID = SetattrValid.UID | SetattrValid.GID | SetattrValid.KILL_SUIDGID
+
+_SAME_OWNER = Changes(uid=SAME)
+"""chown(2) to nobody: it dates the change and takes set-id bits. The kernel sends it with nothing valid."""
 
 _XATTR_FLAGS = int(XattrFlags.CREATE | XattrFlags.REPLACE)
 

@@ -9,6 +9,7 @@ Names are `str` in latin-1, which stands for any byte (`FUSE` is given that enco
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat as _s
@@ -19,11 +20,13 @@ from unionfs.adapters.fuse.clock import Clock
 from unionfs.adapters.fuse.flags import access_of
 from unionfs.adapters.fuse.handles import Handles
 from unionfs.adapters.fuse.hidden import Hidden
+from unionfs.adapters.fuse.set_id import mode_left
 from unionfs.adapters.fuse.wire import errno_of
 from unionfs.core.attrs import Changes
 from unionfs.core.handle import Handle
 from unionfs.core.node import Node
 from unionfs.core.union import Union
+from unionfs.errors import error
 from unionfs.types import Kind, Owner, Stat, XattrFlags
 
 ENCODING = "latin-1"
@@ -121,6 +124,8 @@ class Operations:
         return self._union.getxattr(self._node(path), name.encode(ENCODING))
 
     def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> None:
+        if name.startswith("system.posix_acl_"):
+            raise error(errno.EOPNOTSUPP)  # libfuse 2 cannot have the kernel act on it
         self._union.setxattr(self._node(path), name.encode(ENCODING), value, XattrFlags(options))
 
     def removexattr(self, path: str, name: str) -> None:
@@ -169,7 +174,11 @@ class Operations:
         return self._files.add(handle)
 
     def open(self, path: str, flags: int) -> int:
-        return self._files.add(self._union.open(self._node(path), access_of(flags)))
+        node = self._node(path)
+        fh = self._files.add(self._union.open(node, access_of(flags)))
+        if flags & os.O_TRUNC:
+            self._drop_set_id(node)
+        return fh
 
     def read(self, path: str | None, size: int, offset: int, fh: int) -> bytes:
         return self._files[fh].read(size, offset)
@@ -231,6 +240,13 @@ class Operations:
     def _caller(self) -> Owner:
         uid, gid, _ = self._context()
         return Owner(uid, gid)
+
+    def _drop_set_id(self, node: Node) -> None:
+        """Before a write the kernel does so itself, but not where opening cuts a file off."""
+        uid, gid, pid = self._context()
+        mode = None if uid == 0 else mode_left(self._union.getattr(node), uid, gid, pid)
+        if mode is not None:
+            self._union.setattr(node, Changes(mode=mode))
 
     def _time(self, nanoseconds: int) -> int | None:
         if nanoseconds == _UTIME_OMIT:

@@ -8,11 +8,15 @@ from typing import NamedTuple
 from unionfs.core.steps import At, Plan, SetMode, SetOwner, SetSize, SetTimes, Step
 from unionfs.types import Kind, Stat
 
+SAME = -1
+"""The owner that a file has already: it does not change, but is changed (chown(2))."""
+
 
 class Changes(NamedTuple):
     """What a change of attributes changes; None leaves a thing alone.
 
-    `mode` is permission bits (07777), `size` bytes, times nanoseconds since the epoch.
+    `mode` is permission bits (07777), `size` bytes; times are in nanoseconds since the epoch.
+    An owner may be `SAME`.
     """
 
     mode: int | None = None
@@ -43,13 +47,13 @@ def change(at: At, stat: Stat, changes: Changes) -> Plan:
 
 
 def _or_same(number: int | None) -> int:
-    return -1 if number is None else number
+    return SAME if number is None else number
 
 
 def _without_set_id(stat: Stat) -> int:
     """chown(2): a new owner does not inherit set-id bits; setgid without group execute means locking."""
     mode = _s.S_IMODE(stat.mode)
-    if stat.kind is not Kind.FILE:
+    if stat.kind is Kind.DIR:
         return mode
     if mode & _s.S_IXGRP:
         mode &= ~_s.S_ISGID
