@@ -57,6 +57,6 @@ def test_conforms(stand: Stand, topic: str) -> None:
 @pytest.mark.parametrize("stand", _each((NATIVE, KERNEL, PLAIN)), indirect=True)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_stands_stress(stand: Stand, seed: int) -> None:
-    """Not over fusepy, where names have no flags: what the stress does to names, the state machine does too."""
+    """Not over fusepy, where names have no flags; the state machine does there what the stress does."""
     ran = stand.check("--stress", "--seconds=8", f"--seed={seed}")
     assert (ran.returncode, ran.stdout) == (0, "nothing failed\n")
