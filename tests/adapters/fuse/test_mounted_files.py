@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mounts import Mount
 
+from unionfs.adapters.fuse.openings import OPENED_OFTEN
 from unionfs.adapters.mountinfo import mounted_at
 
 Mounted = Callable[..., Path]
@@ -310,3 +312,16 @@ def test_many_threads_at_once(mounted: Mounted) -> None:
     assert failures == []
     assert len(os.listdir(root)) == 40
     assert {(root / f"lower-{number}").read_bytes() for number in range(20)} == {b"lower and upper"}
+
+
+def test_a_read_only_union_that_is_not_told_of_opening_any_more(prepared: Mount) -> None:
+    names = [str(number) for number in range(2 * OPENED_OFTEN)]
+    for name in names:
+        (prepared.lower / name).write_text(name)
+    prepared.words = f"lowerdir={prepared.lower}"
+    prepared.mount()
+    for name in (*names, *names):
+        fd = os.open(prepared.merged / name, os.O_RDONLY)
+        assert os.pread(fd, 9, 0).decode() == name
+        assert os.lseek(fd, 0, os.SEEK_END) == len(name)
+        os.close(fd)  # says EBADF if FLUSH is answered so

@@ -508,3 +508,8 @@ def test_a_file_without_a_name_gets_one(kernel: Kernel) -> None:
     assert struct.unpack_from("=I", made.body, 40 + 64)[0] == 0  # nlink
     link = struct.pack("=Q", nodeid_in(made)) + b"named\0"
     assert nodeid_in(kernel.ask(Opcode.LINK, link)) == nodeid_in(made) == kernel.lookup(b"named")
+
+
+def test_a_kernel_that_tells_of_no_opening_is_asked_to_tell_of_no_closing(kernel: Kernel) -> None:
+    reply = kernel.ask(Opcode.FLUSH, struct.pack("=Q16x", 0), nodeid=kernel.lookup(b"file"))
+    assert reply.error == errno.ENOSYS

@@ -293,6 +293,8 @@ class Dispatcher:
         return mode_left(self._union.getattr(node), request.uid, request.gid, request.pid)
 
     def _flush(self, request: Request, fh: int) -> bytes:
+        if not fh:
+            raise error(errno.ENOSYS)  # in a read-only union that does not hear of opening: no more of this
         self._files[fh].flush()
         return b""
 
