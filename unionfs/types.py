@@ -92,6 +92,10 @@ class Access(IntFlag):
     APPEND = 4
     TRUNCATE = 8
 
+    def has(self, any_of: Access) -> bool:
+        """Whether one of these is in it. The operator `&` makes a new member, and takes ten times as long."""
+        return int.__and__(self, any_of) != 0
+
 
 class CopyUp(Enum):
     """When the data of a lower file that is written to is copied."""
@@ -169,3 +173,10 @@ class ReadsNow(Protocol):
 
     def pread_now(self, size: int, offset: int) -> bytes:
         """As `File.pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+
+
+class TellsXattrs(Protocol):
+    """What a `File` offers that knows its extended attributes."""
+
+    def xattrs(self) -> list[bytes]:
+        """Their names, as `Store.listxattr` gives them."""

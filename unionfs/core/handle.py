@@ -9,6 +9,8 @@ from unionfs.core.node import Node
 from unionfs.errors import error
 from unionfs.types import Access, File, ReadsNow, Stat
 
+_EITHER = Access.READ | Access.WRITE
+
 CHUNK = 1 << 20
 """Bytes copied in one go where they pass through us."""
 
@@ -49,7 +51,7 @@ class Handle:
         """Write at `offset`; with `Access.APPEND` at the end, whatever `offset` says."""
         self._need(Access.WRITE)
         try:
-            if self._access & Access.APPEND:
+            if self._access.has(Access.APPEND):
                 return self._shared.append(data)
             return self._shared.writable().pwrite(data, offset)
         finally:
@@ -82,7 +84,7 @@ class Handle:
 
     def seek(self, offset: int, whence: int) -> int:
         """The next data or hole from `offset` on (`SEEK_DATA`, `SEEK_HOLE`); ENXIO past the end."""
-        self._need(Access.READ | Access.WRITE)
+        self._need(_EITHER)
         return self._shared.readable().seek(offset, whence)
 
     def stat(self) -> Stat:
@@ -91,19 +93,19 @@ class Handle:
 
     def sync(self, data_only: bool = False) -> None:
         """Return once what was written is on stable storage."""
-        self._need(Access.READ | Access.WRITE)
+        self._need(_EITHER)
         self._shared.sync(data_only)
 
     def flush(self) -> None:
         """Tell a writer what has gone wrong behind him, as close(2) does."""
-        self._need(Access.READ | Access.WRITE)
-        if self._access & Access.WRITE:
+        self._need(_EITHER)
+        if self._access.has(Access.WRITE):
             self._shared.flush()
 
     @property
     def may_fail_later(self) -> bool:
         """Whether a write may return before something goes wrong that `flush` will tell of."""
-        return bool(self._access & Access.WRITE) and self._shared.is_copied_later()
+        return self._access.has(Access.WRITE) and self._shared.is_copied_later()
 
     def write_waits(self, size: int, offset: int) -> bool:
         """Whether a write would take long at the moment: for data to be copied first."""
@@ -112,7 +114,7 @@ class Handle:
 
     def fileno(self) -> int | None:
         """A descriptor on this host of the file that is read from at the moment; None where it has none."""
-        self._need(Access.READ | Access.WRITE)
+        self._need(_EITHER)
         return self._shared.readable().fileno()
 
     def prepare_to_write(self) -> None:
@@ -131,5 +133,5 @@ class Handle:
         return self._shared.readable()
 
     def _need(self, access: Access) -> None:
-        if not self._open or not self._access & access:
+        if not self._open or not self._access.has(access):
             raise error(errno.EBADF)

@@ -223,7 +223,7 @@ class Union:
 
     def open(self, node: Node, access: Access = Access.READ) -> Handle:
         """Open a regular file; nothing is copied up. EISDIR, ELOOP for a symbolic link, ENXIO, EROFS."""
-        if access & ~Access.READ:
+        if access != Access.READ:
             self._need_upper()
         return files.open_node(self._state, node, access)
 

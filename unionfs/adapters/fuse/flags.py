@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from unionfs.types import Access
 
@@ -14,6 +15,7 @@ _ACCESS = {
 }
 
 
+@cache
 def access_of(flags: int) -> Access:
     """What a file opened with `flags` is opened for."""
     access = _ACCESS[flags & os.O_ACCMODE]

@@ -15,6 +15,7 @@ node instead of an open file.
 from __future__ import annotations
 
 import errno
+import os
 from collections import OrderedDict
 
 from unionfs.adapters.fuse import protocol
@@ -69,25 +70,29 @@ class Openings:
 
     def open(self, nodeid: int, node: Node, flags: int) -> bytes:
         """The body of the answer to OPEN; ENOSYS to be asked no more."""
-        if self._small_opens_left is not None and self._union.getattr(node).size < LARGE:
+        is_small = self._union.upper is None and self._union.getattr(node).size < LARGE
+        if is_small and self._small_opens_left is not None:
             if self._small_opens_left == 0 and not self._passthrough.is_used:
                 raise error(errno.ENOSYS)
             self._small_opens_left = max(0, self._small_opens_left - 1)
         # The kernel says where the end is; and O_APPEND may be taken away later (fcntl(2), F_SETFL).
-        access = access_of(flags)
-        return self.opened(nodeid, self._union.open(node, access & ~Access.APPEND), access)
+        handle = self._union.open(node, access_of(flags & ~os.O_APPEND))
+        return self.opened(nodeid, handle, access_of(flags), is_small=is_small)
 
-    def opened(self, nodeid: int, handle: Handle, access: Access) -> bytes:
-        """The body of the answer to OPEN, for a file that is open already."""
+    def opened(self, nodeid: int, handle: Handle, access: Access, *, is_small: bool = False) -> bytes:
+        """The body of the answer to OPEN, for a file that is open already.
+
+        One that `is_small` is not passed through, so that OPEN can be refused one day.
+        """
         try:
-            how = self._passthrough.opened(handle, access)
+            how = self._passthrough.opened(handle, access, is_wanted=not is_small)
         except BaseException:
             self._close(handle)
             raise
         fh = self._files.add(handle)
         if how.backing_id:
             return protocol.open_out(fh, _PASSED_THROUGH, how.backing_id)
-        if how.count == 1 and not handle.node.upper and not access & Access.WRITE:
+        if how.count == 1 and access == Access.READ and not handle.node.upper:
             self._preload(nodeid, handle)
         return protocol.open_out(fh, _FLUSHED if handle.may_fail_later else _OPENED)
 

@@ -57,14 +57,17 @@ class Passthrough:
         with self._lock:
             return any(known.backing_id for known in self._open.values())
 
-    def opened(self, handle: Handle, access: Access) -> Opened:
-        """How to open a node once more; to be matched by `closed`, also after an error."""
+    def opened(self, handle: Handle, access: Access, *, is_wanted: bool = True) -> Opened:
+        """How to open a node once more; to be matched by `closed`, also after an error.
+
+        Without `is_wanted` it is not passed through, unless it is already.
+        """
         with self._lock:
             known = self._open.get(handle.node)
             if known is None:
-                known = self._open[handle.node] = Opened(self._register(handle))
+                known = self._open[handle.node] = Opened(self._register(handle) if is_wanted else 0)
             known.count += 1
-        if known.backing_id and access & Access.WRITE:
+        if known.backing_id and access.has(Access.WRITE):
             handle.prepare_to_write()
         return known
 

@@ -79,6 +79,14 @@ class HostFile:
     def fileno(self) -> int:
         return self._fd
 
+    def xattrs(self) -> list[bytes]:
+        try:
+            return [os.fsencode(name) for name in os.listxattr(self._fd)]
+        except OSError as failure:
+            if failure.errno == errno.EOPNOTSUPP:
+                return []
+            raise
+
     def copy_from(self, source: File, offset: int, length: int) -> int:
         if (other := source.fileno()) is not None:
             try:
