@@ -183,8 +183,9 @@ class Nodes:
             return node.stat
         stat = self._store_stat(node).numbered(node.ino)
         if node.is_dir:
-            if has(node.lowers, 1):  # whether or not it merges, for it may be copied up any time
-                stat = stat._replace(nlink=1)  # find(1) takes 1 as "not counted"
+            if has(node.lowers, 2) or node.lowers:  # asking for the second reads the marks of the first
+                # Merged or not, for it may be any time. find(1) takes 1 as "not counted".
+                stat = stat._replace(nlink=1)
         elif node.extra_links:
             stat = stat._replace(nlink=stat.nlink + node.extra_links)
         if node.marks.metacopy and node.data is not None:
