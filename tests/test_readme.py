@@ -22,7 +22,7 @@ def test_the_commands_exist() -> None:
     commands = {command for each in named for command in each.split("|")}
     assert commands == {
         *("mount", "diff", "commit", "convert", "umount"),
-        *("ls", "cat", "stat", "tree", "store", "bench"),
+        *("ls", "cat", "stat", "tree", "store", "fsck", "bench"),
     }
     for command in commands:
         subprocess.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from stands import FUSEPY, KERNEL, NATIVE, PLAIN, Stand
+from conformance_stands import FUSEPY, KERNEL, NATIVE, PLAIN, Stand
 
 from unionfs.testing.conformance.table import TABLE
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import struct
-import zlib
+from binascii import crc32
 from collections.abc import Iterator
 from threading import Lock
 from typing import NamedTuple
@@ -59,12 +59,12 @@ class _Record(NamedTuple):
 
     def encode(self) -> bytes:
         body = _BODY.pack(*self)
-        return body + _SUM.pack(zlib.crc32(body))
+        return body + _SUM.pack(crc32(body))
 
     @classmethod
     def decode(cls, data: bytes) -> _Record | None:
         """None for what was not written to its end."""
-        if len(data) < _SIZE or _SUM.pack(zlib.crc32(data[: _BODY.size])) != data[_BODY.size : _SIZE]:
+        if len(data) < _SIZE or _SUM.pack(crc32(data[: _BODY.size])) != data[_BODY.size : _SIZE]:
             return None
         return cls(*_BODY.unpack_from(data))
 
@@ -85,6 +85,8 @@ class Entry:
         self.written = Ranges()
         self.mtime_ns: int | None = None
         self._inert = False
+        self._owes = False
+        """Whether a cut could not be put down."""
 
     def wrote(self, start: int, end: int) -> None:
         """Bytes of the upper file count from now on."""
@@ -93,23 +95,24 @@ class Entry:
             if self._inert or self._says(start, end):
                 return
             self._journal.append_locked(self, self._record(min(start, end), end))
-            self.mtime_ns = None
+            self.mtime_ns, self._owes = None, False
             self.written.add(start, end)
 
     def _says(self, start: int, end: int) -> bool:
         """Whether the journal knows already. Of an appended file it has to know that there is one."""
         is_known = self._journal.knows_locked(self)
-        return is_known and self.mtime_ns is None and self.written.covers(start, end)
+        return is_known and not self._owes and self.mtime_ns is None and self.written.covers(start, end)
 
     def cut(self, limit: int) -> None:
         """The file has another length: no more than `limit` bytes of the lower one count."""
         with self._journal.lock:
-            if self._inert or (limit >= self.limit and self._journal.knows_locked(self)):
+            if self._inert or (limit >= self.limit and self._journal.knows_locked(self) and not self._owes):
                 return
-            # Cut it is, whether that can be put down or not. Every later record says it again.
-            self.mtime_ns, self.limit = None, min(limit, self.limit)
+            # Cut it is, whether that can be put down or not. The next record says it again.
+            self.mtime_ns, self.limit, self._owes = None, min(limit, self.limit), True
             self.written.cut(limit)
             self._journal.append_locked(self, self._record())
+            self._owes = False
 
     def timed(self, mtime_ns: int) -> None:
         """Somebody has set the file's time, which copying data to it must not change."""

@@ -209,13 +209,23 @@ class PartialFile:
         if size < 0:
             raise error(errno.EINVAL)
         with self._claimed(min(size, self._size), _TO_THE_END):
-            self._upper.truncate(size)
-            self._size = size
-            if not self.is_whole:
+            if size > self._size and not self.is_whole:
                 self._entry.cut(size)
+            self._upper.truncate(size)
+            was, self._size = self._size, size
+            if not self.is_whole:
                 self.mtime_ns = self._upper.stat().mtime_ns
                 with self._changed:
                     self._there.cut(size)
+                if size <= was:
+                    self._put_down_cut(size)
+
+    def _put_down_cut(self, size: int) -> None:
+        """A cut is done, and its length says so after a crash, whether or not it can be put down."""
+        try:
+            self._entry.cut(size)
+        except OSError:
+            pass  # every later record says it again, and nothing can be put beyond without one
 
     def fallocate(self, mode: int, offset: int, length: int) -> None:
         """Copies what is missing first: some modes move data about."""

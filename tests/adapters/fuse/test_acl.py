@@ -148,7 +148,16 @@ def test_who_is_not_in_the_group_loses_setgid_with_an_acl(mounted: Mounted) -> N
     assert (root / "file").stat().st_mode & 0o7777 == 0o770
 
 
-def test_either_transport_keeps_acls(mounted: Mounted) -> None:
+@pytest.mark.parametrize("prepared", [transports.FUSEPY], indirect=True)
+def test_what_nobody_would_check_cannot_be_set(mounted: Mounted) -> None:
+    """libfuse 2 cannot have the kernel check ACLs."""
+    root = mounted({"file": b"low"})
+    with pytest.raises(OSError, match="not supported"):
+        give(root / "file", acl.ACCESS, SHARED)
+
+
+@native
+def test_acls_stay_with_what_they_are_set_on(mounted: Mounted) -> None:
     root = mounted({"d/file": b"low"})
     give(root / "d", acl.DEFAULT, SHARED)
     give(root / "d/file", acl.ACCESS, SHARED)

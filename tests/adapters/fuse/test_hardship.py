@@ -55,13 +55,11 @@ def test_a_full_upper(on_small_disk: Mount) -> None:
     (on_small_disk.lower / "small").write_bytes(b"small")
     on_small_disk.mount()
     assert fill_up(root / "full") > 2 * MEGABYTE
-    for change in (
-        lambda: overwrite(root / "large", b"y"),
-        lambda: os.truncate(root / "large", 5 * MEGABYTE),
-    ):
-        with pytest.raises(OSError, match="No space left"):
-            change()
+    with pytest.raises(OSError, match="No space left"):
+        overwrite(root / "large", b"y")
     assert (root / "large").read_bytes() == b"x" * 6 * MEGABYTE
+    os.truncate(root / "large", 5 * MEGABYTE)  # takes no room until what stays is copied
+    assert (root / "large").read_bytes() == b"x" * 5 * MEGABYTE
     (root / "full").unlink()
     (root / "small").write_bytes(b"changed")
     os.truncate(root / "large", 1)
