@@ -33,9 +33,14 @@ run --rm next sh -c 'cat /new /moved/one; ls /work /etc/issue 2>&1 | grep -c "No
 """
 
 
+ONCE_ENDED = """
+for i in $(seq 100); do ls $XDG_RUNTIME_DIR/unionfs/*.json >/dev/null 2>&1 || break; sleep 0.1; done
+"""
+
+
 @pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
 def test_containers_run_change_and_are_committed(box: Box, user: bool) -> None:
-    said = box.run(STORAGE + CONTAINER + "ls $XDG_RUNTIME_DIR/unionfs", user=user)
+    said = box.run(STORAGE + CONTAINER + ONCE_ENDED + "ls $XDG_RUNTIME_DIR/unionfs", user=user)
     before, diff, after = said.split("--\n")
     assert before == "one\n2\n"
     changes = [line for line in diff.splitlines() if line.split(" ")[1] not in OF_PODMAN]

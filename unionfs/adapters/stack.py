@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TypeVar
 
 from unionfs.adapters.mapped import MappedUnion
@@ -115,8 +115,9 @@ def _distrusted(work: str) -> Iterator[None]:
     """Have the work directory say, until all went well, that nothing has been synced."""
     os.makedirs(os.path.join(work, _VOLATILE), 0o700)
     yield
-    os.rmdir(os.path.join(work, _VOLATILE))
-    os.rmdir(os.path.join(work, _INCOMPATIBLE))
+    with suppress(FileNotFoundError):  # podman removes a layer once it is unmounted, before we have ended
+        os.rmdir(os.path.join(work, _VOLATILE))
+        os.rmdir(os.path.join(work, _INCOMPATIBLE))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from mounts import Mount, unionfs
+
+from unionfs.adapters.fuse import records
 
 MIB = 1 << 20
 LARGE = 24 * MIB + 123
@@ -313,3 +316,16 @@ def test_fsck_makes_any_upper_one_for_the_kernel(prepared: Mount, mounted: Mount
     prepared.words = words
     with by_the_kernel(prepared, "userxattr") as kernel:
         assert contents(kernel) == ours
+
+
+def test_a_work_directory_that_is_removed_before_the_daemon_has_ended(
+    mounted: Mounted, prepared: Mount
+) -> None:
+    prepared.words += ",volatile"
+    root = mounted({"file": b"lower"})
+    pid = prepared.pid
+    with (root / "file").open("rb"):
+        subprocess.run(["umount", "-l", str(root)], check=True)
+        shutil.rmtree(prepared.work)
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
+    assert [path.name for path in Path(records.runtime_directory()).iterdir()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import shutil
@@ -55,7 +56,11 @@ def _result(check: Check, mountpoint: str, missing: Missing, remount: Remount | 
     for need in check.needs:
         if need in missing:
             return Result(check.name, Status.NOT_APPLICABLE, missing[need])
-    os.chdir(mountpoint)
+    with contextlib.chdir(mountpoint):
+        return _result_here(check, mountpoint, remount)
+
+
+def _result_here(check: Check, mountpoint: str, remount: Remount | None) -> Result:
     if check.where is not Where.FRESH and not scenes.is_prepared(check):
         return Result(check.name, Status.NOT_APPLICABLE, "its layers have not been prepared (--prepare)")
     try:
