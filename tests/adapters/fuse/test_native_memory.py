@@ -36,8 +36,8 @@ def test_a_walk_costs_little_and_comes_back_with_the_kernels_caches(prepared: Mo
         subprocess.run(["find", prepared.merged, "-ls"], check=True, stdout=subprocess.DEVNULL)
         walked = resident(prepared.pid) - before
         assert walked < DIRECTORIES * FILES * PER_FILE
-        Path("/proc/sys/vm/drop_caches").write_text("2")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while resident(prepared.pid) - before > walked * 0.7:
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            Path("/proc/sys/vm/drop_caches").write_text("2")  # which leaves what is in use at the moment
+            time.sleep(0.5)
