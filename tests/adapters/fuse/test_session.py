@@ -513,3 +513,15 @@ def test_a_file_without_a_name_gets_one(kernel: Kernel) -> None:
 def test_a_kernel_that_tells_of_no_opening_is_asked_to_tell_of_no_closing(kernel: Kernel) -> None:
     reply = kernel.ask(Opcode.FLUSH, struct.pack("=Q16x", 0), nodeid=kernel.lookup(b"file"))
     assert reply.error == errno.ENOSYS
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "expected"), [(999_999_999, 0), (10**9, errno.EINVAL), (2**32 - 1, errno.EINVAL)]
+)
+def test_the_last_moment_that_can_be_set(kernel: Kernel, nanoseconds: int, expected: int) -> None:
+    last = 2**63 - 1
+    valid = SetattrValid.ATIME | SetattrValid.MTIME
+    body = struct.pack(
+        "=IIQQQqqqIIIIIIII", valid, 0, 0, 0, 0, last, last, 0, *[nanoseconds] * 2, 0, 0, 0, 0, 0, 0
+    )
+    assert kernel.ask(Opcode.SETATTR, body, nodeid=kernel.lookup(b"file")).error == expected

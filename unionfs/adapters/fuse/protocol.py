@@ -263,6 +263,8 @@ def _setattr(body: memoryview) -> tuple[Any, ...]:
         raise MalformedError("arguments cut short")
     fields = _SETATTR.unpack_from(body)
     valid, _, fh, size, _, atime, mtime, _, atimensec, mtimensec, _, mode, _, uid, gid, _ = fields
+    if max(atimensec, mtimensec) >= _SECOND:
+        raise MalformedError("nanoseconds do not fit")
     atime_ns = atime * _SECOND + atimensec
     mtime_ns = mtime * _SECOND + mtimensec
     return (SetAttr(valid, fh, size, atime_ns, mtime_ns, mode, uid, gid),)
