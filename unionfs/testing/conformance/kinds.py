@@ -25,10 +25,6 @@ KINDS: dict[str, Item] = {
 """One of each. Devices can be made by root only."""
 
 
-def is_device(item: Item) -> bool:
-    return isinstance(item, Node) and item.kind in (calls.CHAR, calls.BLOCK)
-
-
 def format_of(item: Item) -> int:
     """The format bits of ``st_mode`` that the item has."""
     match item:
@@ -39,13 +35,6 @@ def format_of(item: Item) -> int:
         case Node(kind):
             return kind
     return stat.S_IFREG
-
-
-def owned(item: Item, uid: int, gid: int, mode: int | None = None) -> Item:
-    """The same item with another owner, and another mode if one is given."""
-    assert isinstance(item, File | Dir | Symlink | Node)
-    meta = item.meta._replace(uid=uid, gid=gid)
-    return item._replace(meta=meta if mode is None else meta._replace(mode=mode))
 
 
 def each(names: Iterable[str] = KINDS) -> dict[str, tuple[str]]:
