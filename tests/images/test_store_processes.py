@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -201,7 +202,12 @@ def test_the_store_is_listed(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
     assert all(line.endswith("in use") for line in lines)
-    assert f"known   {image.layers[0].descriptor.digest}" in "\n".join(lines)
+    digest = str(image.layers[0].descriptor.digest)
+    assert f"known   {digest[:19]} " in "\n".join(lines)
+    assert main(["store", "ls", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 8
+    assert ("known", digest, True) in [(row["kind"], row["digest"], row["in_use"]) for row in rows]
     for layer in layers:
         layer.store.close()
     image.close()

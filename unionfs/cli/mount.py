@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options, upper
+from unionfs.cli import image_options, layer_options, upper
+from unionfs.cli.parsers import Subparsers, examples
 from unionfs.errors import ConfigError
 from unionfs.types import CopyUp
 
@@ -17,24 +18,28 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "mount", help="mount a union", description="Mount a union of directories, or of an image's layers."
+        "mount",
+        usage="[OPTION]... [[IMAGE] MOUNTPOINT]",
+        help="mount a union, or list what is mounted",
+        description="Mount a union of directories, or of an image's layers, and return once it answers."
+        " Without arguments, list the unions that are mounted, as mount(8) does.",
+        epilog=examples(
+            "unionfs mount -o lowerdir=A:B,upperdir=U,workdir=W MOUNTPOINT",
+            "unionfs mount oci:images:1.0 MOUNTPOINT --name web",
+            "unionfs mount docker://docker.io/library/debian:12 MOUNTPOINT",
+        ),
     )
     parser.add_argument(
         "places",
         nargs="*",
         metavar="[IMAGE] MOUNTPOINT",
-        help=f"{image_options.FORMS}, and where to mount it; nothing lists what is mounted",
+        help=f"an image, if any: {image_options.FORMS}; and the directory to mount on",
     )
-    parser.add_argument(
-        "-o",
-        dest="words",
-        metavar="OPTIONS",
-        action="append",
-        default=[],
-        help="overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, …",
+    layer_options.add_words(
+        parser, "overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, ..."
     )
-    parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
-    parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    layer_options.add_upper(parser)
+    layer_options.add_work(parser)
     parser.add_argument(
         "--name", metavar="NAME", help="instead of both: an upper layer that is kept under this name"
     )
@@ -103,15 +108,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from unionfs.adapters import options
-
-    parsed = options.parse(args.words)
-    return parsed._replace(
-        upper=args.upper or parsed.upper,
-        work=args.work or parsed.work,
-        copy_up=args.copy_up or parsed.copy_up,
-        cache=args.cache or parsed.cache,
-    )
+    parsed = layer_options.options(args, args.upper)
+    return parsed._replace(copy_up=args.copy_up or parsed.copy_up, cache=args.cache or parsed.cache)
 
 
 def _named(name: str, options: Options, image: str | None) -> tuple[Options, str | None]:

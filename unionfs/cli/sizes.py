@@ -1,8 +1,11 @@
-"""Sizes for people."""
+"""Sizes and digests for people."""
 
 from __future__ import annotations
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+SHORT = 19
+"""Characters of a digest that tell it from others; of ``sha256:`` and so on those that podman shows."""
 
 
 def shown_size(size: float) -> str:
