@@ -126,6 +126,16 @@ def parse(arguments: Iterable[str]) -> Options:
     return options
 
 
+def words(options: Options) -> str:
+    """The words for the layers of `options`, and whether they are written to, as `parse` takes them."""
+    lowers = ":".join(map(_escape, options.lowers))
+    found = ["rw" if options.upper and not options.read_only else "ro"]
+    found += [f"lowerdir={lowers}"] if lowers else []
+    found += [f"upperdir={_escape(options.upper)}"] if options.upper else []
+    found += [f"workdir={_escape(options.work)}"] if options.work else []
+    return ",".join(found)
+
+
 def _words(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         yield from filter(None, _split(_CONTEXT.sub(_protected, argument), ","))
@@ -244,3 +254,7 @@ def _split(text: str, separator: str) -> list[str]:
 def _unescape(text: str) -> str:
     characters = iter(text)
     return "".join(next(characters, "") if character == "\\" else character for character in characters)
+
+
+def _escape(path: str) -> str:
+    return re.sub(r"[\\,:]", r"\\\g<0>", path)

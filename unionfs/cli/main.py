@@ -23,7 +23,7 @@ from unionfs.cli.parsers import Parser, add_commands
 from unionfs.errors import UnionError
 
 _COMMANDS = (
-    *("mount", "umount", "diff", "commit", "convert", "upper", "fsck"),
+    *("mount", "umount", "ps", "diff", "commit", "convert", "upper", "fsck"),
     *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
 )
 

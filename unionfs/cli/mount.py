@@ -6,12 +6,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options, layer_options, upper
+from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers, examples
 from unionfs.errors import ConfigError
 from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
+    from unionfs.adapters.mountinfo import MountInfo
     from unionfs.adapters.options import Options
     from unionfs.core.layer import Layer
 
@@ -140,15 +142,19 @@ def _is_image(source: str, options: Options, named: bool) -> bool:
 
 
 def _list() -> int:
-    from unionfs.adapters.fuse import records
+    from unionfs.adapters.fuse import inventory
 
-    for record in records.living():
-        print(_line(record))
+    for mounted in inventory.mounted():
+        if mounted.mount is not None:
+            print(_line(mounted.mount, mounted.record))
     return 0
 
 
-def _line(record: Record) -> str:
-    options = record.options
-    layers = [*([options.upper] if options.upper else []), *options.lowers]
-    source = ":".join([*layers, *([record.image] if record.image else [])])
-    return f"{source} on {record.mountpoint} (pid {record.pid})"
+def _line(mount: MountInfo, record: Record | None) -> str:
+    """As mount(8) has them; the words are those that make such a mount again."""
+    from unionfs.adapters.options import words
+
+    source, said = mount.source, mount.options
+    if record is not None:
+        source, said = record.image or source, words(record.options)
+    return printable(f"{source} on {mount.mountpoint} type {mount.type} ({said})")

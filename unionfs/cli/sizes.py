@@ -15,3 +15,7 @@ def shown_size(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} {_UNITS[-1]}"
+
+
+def shown_size_if_known(size: int | None) -> str:
+    return "-" if size is None else shown_size(size)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
+from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers
 from unionfs.types import Kind
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def lines(union: Union, top: Node | None = None, name: str = "/") -> Iterator[str]:
     """One line a file, from `top` (by default the root) down; layers are numbered from the lowest, 1, up."""
     top = top or union.root
-    yield _line(_printable(os.fsencode(name)), _layer(union, top))
+    yield _line(printable(name), _layer(union, top))
     if top.is_dir:
         yield from _below(union, top, "")
 
@@ -75,15 +76,10 @@ def _branches() -> tuple[str, str, str]:
 
 
 def _shown(union: Union, node: Node, name: bytes) -> str:
-    text = _printable(name) + _SUFFIX.get(node.kind, "")
+    text = printable(os.fsdecode(name)) + _SUFFIX.get(node.kind, "")
     if node.kind is Kind.SYMLINK:
-        text += " -> " + _printable(union.readlink(node))
+        text += " -> " + printable(os.fsdecode(union.readlink(node)))
     return text
-
-
-def _printable(name: bytes) -> str:
-    """One line of text, whatever the bytes are."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fsdecode(name))
 
 
 def _line(text: str, layer: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
 from unionfs.cli.parsers import Subparsers, add_commands, examples
-from unionfs.cli.sizes import shown_size
+from unionfs.cli.sizes import shown_size_if_known
 
 if TYPE_CHECKING:
     from unionfs.adapters.uppers import Named, Uppers
@@ -75,7 +75,7 @@ def run_ls(args: argparse.Namespace) -> int:
 
 def _as_text(named: Named, mountpoint: str | None) -> str:
     where = f" on {mountpoint}" if mountpoint else ""
-    return f"{named.name} {shown_size(named.size())} {named.beneath}{where}"
+    return f"{named.name} {shown_size_if_known(named.size())} {named.beneath}{where}"
 
 
 def _as_json(named: Named, mountpoint: str | None) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mounts import Mount
+from mounts import Mount, eventually
 
 from unionfs.adapters.fuse import daemon, records, transports
 from unionfs.adapters.mountinfo import mounted_at
@@ -34,13 +34,6 @@ def fail(*_):
 Union.readlink = fail
 sys.exit(main.main(sys.argv[1:]))
 """
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def log_of(mount: Mount) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unionfs.adapters.options import Options, parse
+from unionfs.adapters.options import Options, parse, words
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
@@ -94,3 +94,18 @@ def test_a_bad_word_is_named(argument: str, message: str) -> None:
 def test_read_only_is_what_mount_calls_ro() -> None:
     assert parse(["ro"]).read_only
     assert not parse(["rw"]).read_only
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (Options(("/a", "/b"), "/u", "/w"), "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w"),
+        (Options(("/a",), "/u", "/w", mount_words=("ro",)), "ro,lowerdir=/a,upperdir=/u,workdir=/w"),
+        (Options(("/a",)), "ro,lowerdir=/a"),
+        (Options(("/a:b", "/c,d", "/e\\f")), r"ro,lowerdir=/a\:b:/c\,d:/e\\f"),
+        (Options(upper="/u:,\\", work="/w"), r"rw,upperdir=/u\:\,\\,workdir=/w"),
+    ],
+)
+def test_layers_are_said_in_words_that_are_understood(options: Options, said: str) -> None:
+    assert words(options) == said
+    assert parse([said])._replace(mount_words=options.mount_words) == options

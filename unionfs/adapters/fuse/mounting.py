@@ -19,8 +19,6 @@ from unionfs.adapters.options import Options
 from unionfs.core.layer import Layer
 from unionfs.errors import ConfigError, UnionError
 
-TYPE = "fuse.unionfs"
-
 _PREDECESSOR_SECONDS = 10
 """A mount that is out of sight, but not gone, is served for longer; then its upper is in use."""
 
@@ -135,4 +133,4 @@ def _is_stale(mountpoint: str) -> bool:
 
 
 def _is_ours(mounted: MountInfo | None) -> bool:
-    return mounted is not None and mounted.type == TYPE
+    return mounted is not None and mounted.is_unionfs
