@@ -24,7 +24,7 @@ from unionfs.errors import UnionError
 
 _COMMANDS = (
     *("mount", "umount", "ps", "diff", "commit", "convert", "upper", "fsck"),
-    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
+    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo", "completion"),
 )
 
 
