@@ -81,7 +81,7 @@ def test_what_fish_offers(script: Path, here: Path, words: list[str], offered: l
 
 _SETUPS = {
     "bash": (("bash", "--norc", "--noprofile", "-i"), "source {script}\n"),
-    "zsh": (("zsh", "-f", "-i"), "autoload -U compinit; compinit -D; eval \"$(cat {script})\"\n"),
+    "zsh": (("zsh", "-f", "-i"), 'autoload -U compinit; compinit -D; eval "$(cat {script})"\n'),
 }
 
 

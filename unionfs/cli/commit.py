@@ -17,7 +17,7 @@ def add_parser(subparsers: Subparsers) -> None:
         " and print its digest. Layers that are there already are not written again.",
         epilog=examples(
             "unionfs commit MOUNTPOINT oci:images:1.1",
-            "unionfs commit MOUNTPOINT docker://registry.example/app:1.1 -m 'newer libc'",
+            "unionfs commit MOUNTPOINT docker://registry.example/app:1.1 -m update",
             "unionfs commit UPPER oci:images:1.1 --base oci:images:1.0",
         ),
     )

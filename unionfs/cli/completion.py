@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Print a script for bash, zsh or fish, by which Tab completes commands, options, their"
         " values, and names of files. It needs shtab: pip install 'unionfs[completion]'.",
         epilog=examples(
-            "unionfs completion bash > ~/.local/share/bash-completion/completions/unionfs",
+            "unionfs completion bash > /etc/bash_completion.d/unionfs",
             "unionfs completion zsh > /usr/local/share/zsh/site-functions/_unionfs",
             "unionfs completion fish > ~/.config/fish/completions/unionfs.fish",
         ),

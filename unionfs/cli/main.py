@@ -22,7 +22,7 @@ from unionfs.cli.failures import reason
 from unionfs.cli.parsers import Parser, add_commands
 from unionfs.errors import UnionError
 
-_COMMANDS = (
+COMMANDS = (
     *("mount", "umount", "ps", "diff", "commit", "convert", "upper", "fsck"),
     *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo", "completion"),
 )
@@ -69,14 +69,14 @@ def _close_output() -> None:
 
 def _as_command(arguments: Sequence[str]) -> Sequence[str]:
     """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
-    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in _COMMANDS:
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in COMMANDS:
         return ["mount", *arguments]
     return arguments
 
 
 def parser(arguments: Sequence[str] = ()) -> Parser:
     """Of the command that is given alone, if it is one: a mount is not to wait for what it has no use for."""
-    commands = [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS
+    commands = [arguments[0]] if arguments and arguments[0] in COMMANDS else COMMANDS
     parser = Parser(
         prog="unionfs",
         usage="COMMAND ...",
