@@ -21,7 +21,7 @@ def test_the_commands_exist() -> None:
     named = re.findall(r"^    unionfs ([\w|]+)", README.read_text(), re.MULTILINE)
     commands = {command for each in named for command in each.split("|")}
     assert commands == {
-        *("mount", "ps", "diff", "commit", "convert", "umount"),
+        *("mount", "diff", "commit", "convert", "umount"),
         *("ls", "cat", "stat", "tree", "store", "fsck", "bench"),
     }
     for command in commands:
