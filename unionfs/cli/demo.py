@@ -108,9 +108,9 @@ def _mount(directory: Path, reference: str) -> _Shown:
 
 
 def _unmount(shown: _Shown) -> None:
-    from unionfs.adapters.fuse import mounting
+    from unionfs.adapters.fuse.unmounting import unmount
 
-    mounting.unmount(str(shown.root))
+    unmount(str(shown.root))
 
 
 def _in_memory(reference: str, reason: str) -> _Shown:

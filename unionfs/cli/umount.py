@@ -21,11 +21,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from unionfs.adapters.fuse import mounting
+    from unionfs.adapters.fuse.unmounting import unmount
 
     line = Line()
     try:
-        mounting.unmount(args.mountpoint, lazy=args.lazy, progress=line.left)
+        unmount(args.mountpoint, lazy=args.lazy, progress=line.left)
     finally:
         line.clear()
     return 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from mounts import Mount, eventually
 
-from unionfs.adapters.fuse import daemon, records, transports
+from unionfs.adapters.fuse import logs, records, transports
 from unionfs.adapters.mountinfo import mounted_at
 
 pytestmark = pytest.mark.parametrize("prepared", [transports.NATIVE], indirect=True)
@@ -37,7 +37,7 @@ sys.exit(main.main(sys.argv[1:]))
 
 
 def log_of(mount: Mount) -> str:
-    return Path(daemon.log_path(records.runtime_directory(), mount.pid)).read_text()
+    return Path(logs.log_path(records.runtime_directory(), mount.pid)).read_text()
 
 
 def test_a_fault_is_eio_and_leaves_a_traceback(prepared: Mount) -> None:

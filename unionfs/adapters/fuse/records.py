@@ -13,10 +13,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from glob import glob
 from typing import Any, NamedTuple
 
-from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.fuse.logs import drop_empty, log_path
 from unionfs.adapters.fuse.volumes import Volume
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.adapters.options import Options
@@ -74,6 +73,8 @@ def _runtime_paths() -> Iterator[str]:
 
 def everybodys_directories() -> list[str]:
     """Where this and other users' records may be; not all of them can be read by everybody."""
+    from glob import glob  # who mounts has only his own
+
     theirs = (path for path in glob("/tmp/unionfs-*") if path.rpartition("-")[2].isdecimal())
     candidates = [*_runtime_paths(), "/run/unionfs", *glob("/run/user/*/unionfs"), *theirs]
     return [path for path in dict.fromkeys(map(os.path.realpath, candidates)) if os.path.isdir(path)]
@@ -112,6 +113,7 @@ def _made_first(path: str, *others: str) -> str:
 @contextmanager
 def published(record: Record) -> Iterator[None]:
     """Show `record` to others; it disappears at the end, or is dead when this process is."""
+    _forget_predecessor(record)
     path = os.path.join(runtime_directory(), f"{record.pid}.json")
     fd = os.open(path + ".new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -125,6 +127,13 @@ def published(record: Record) -> Iterator[None]:
                 os.unlink(path)
     finally:
         os.close(fd)
+
+
+def _forget_predecessor(record: Record) -> None:
+    """What a daemon that once had our number left word of is not about us."""
+    for kind in ("failed", "left"):
+        with suppress(FileNotFoundError):
+            os.unlink(_path(record, kind))
 
 
 def living() -> list[Record]:
