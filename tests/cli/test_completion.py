@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commandline import COMMAND
 
 SHELLS = ("bash", "zsh", "fish")
-COMMAND = (sys.executable, "-m", "unionfs.cli", "completion")
 _ON_BASHS_OWN = """
 source "$1"; shift
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -44,7 +44,7 @@ CASES = [
 def script(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / request.param
     with path.open("wb") as file:
-        subprocess.run([*COMMAND, request.param], stdout=file, check=True, timeout=60)
+        subprocess.run([*COMMAND, "completion", request.param], stdout=file, check=True, timeout=60)
     return path
 
 

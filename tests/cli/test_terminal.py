@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commandline import COMMAND
 
 from unionfs.cli import demo_image
 from unionfs.cli.failures import reason
 
-COMMAND = (sys.executable, "-m", "unionfs.cli")
 ODD = os.fsdecode(b"odd\xff")
 
 

@@ -10,28 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import refused, unionfs, unmounted_at_the_end
 
-from unionfs.adapters.mountinfo import mounted_at
 from unionfs.adapters.uppers import Beneath, Uppers
 from unionfs.errors import ConfigError
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unionfs.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def unionfs(*arguments: str) -> str:
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def refused(*arguments: str) -> str:
-    done = run(*arguments)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    return line
 
 
 @pytest.fixture
@@ -43,9 +25,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).mkdir()
     (tmp_path / "upper" / "f").write_text("first")
     unionfs("commit", "upper", "oci:image:1")
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def listed() -> list[dict[str, object]]:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from commandline import COMMAND
+
 from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.core.workdir import WHITEOUT
@@ -19,8 +21,6 @@ HANGS_AFTER = 60
 """Seconds until a mount is taken for hung. Killing its daemon ends every call that waits for it."""
 
 NOBODY = pwd.getpwnam("nobody")
-
-COMMAND = (sys.executable, "-m", "unionfs.cli")
 
 
 def unionfs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def unionfs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command line as nobody, who may not be able to read this Python: it is loaded before."""
     script = f"""
-import ctypes, importlib, os, pkgutil, sys, fuse, unionfs.images
+import ctypes, glob, importlib, os, pkgutil, sys, fuse, unionfs.images
 for module in pkgutil.iter_modules(unionfs.images.__path__, "unionfs.images."):
     importlib.import_module(module.name)
 from unionfs.adapters.fuse import fusermount, inventory, mounting
