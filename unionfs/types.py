@@ -171,8 +171,11 @@ class File(Protocol):
 class ReadsNow(Protocol):
     """What a `File` offers that can tell whether reading would have to wait."""
 
-    def pread_now(self, size: int, offset: int) -> bytes:
-        """As `File.pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset` on, if nothing has to be waited for; how many bytes there were.
+
+        Fewer only at the end of the file. BlockingIOError (EAGAIN) where something has to be waited for.
+        """
 
 
 class TellsXattrs(Protocol):

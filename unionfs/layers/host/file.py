@@ -34,18 +34,17 @@ class HostFile:
     def pread(self, size: int, offset: int) -> bytes:
         return os.pread(self._fd, size, offset)
 
-    def pread_now(self, size: int, offset: int) -> bytes:
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
         """What is in memory (preadv2(2), RWF_NOWAIT)."""
-        buffer = bytearray(size)
         try:
             read = os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
-            if read < size and os.preadv(self._fd, [bytearray(1)], offset + read, os.RWF_NOWAIT):
+            if read < len(buffer) and os.preadv(self._fd, [bytearray(1)], offset + read, os.RWF_NOWAIT):
                 raise error(errno.EAGAIN)  # it was not the end of the file, and has come meanwhile
         except OSError as failure:
             if failure.errno == errno.EOPNOTSUPP:  # by this file system
                 raise error(errno.EAGAIN) from None
             raise
-        return bytes(memoryview(buffer)[:read]) if read < size else bytes(buffer)
+        return read
 
     def pwrite(self, data: bytes | memoryview, offset: int) -> int:
         return os.pwrite(self._fd, data, offset)
