@@ -178,6 +178,15 @@ class ReadsNow(Protocol):
         """
 
 
+class TakesAttributes(Protocol):
+    """What a `File` offers whose attributes can be set without a path; as `WritableStore` has it."""
+
+    def chmod(self, mode: int) -> None: ...
+    def chown(self, uid: int, gid: int) -> None: ...
+    def utimens(self, atime_ns: int, mtime_ns: int) -> None: ...
+    def setxattr(self, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE) -> None: ...
+
+
 class TellsXattrs(Protocol):
     """What a `File` offers that knows its extended attributes."""
 
