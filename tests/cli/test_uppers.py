@@ -34,7 +34,7 @@ def listed() -> list[dict[str, object]]:
 
 
 def test_changes_stay_under_their_name(here: Path) -> None:
-    assert unionfs("upper", "ls") == ""
+    assert listed() == []
     unionfs("mount", "oci:image:1", "M", "--name", "web")
     (here / "M" / "f").write_text("second")
     (mounted,) = listed()
@@ -45,7 +45,10 @@ def test_changes_stay_under_their_name(here: Path) -> None:
     unionfs("mount", "M", "--name", "web")  # it knows its image
     assert (here / "M" / "f").read_text() == "second"
     unionfs("umount", "M")
-    assert "web" in unionfs("upper", "ls")
+    heading, row, image = unionfs("upper", "ls").splitlines()
+    assert heading.split() == ["NAME", "SIZE", "MOUNTPOINT"]
+    assert (row.split()[0], row.split()[-1]) == ("web", "-")
+    assert image.startswith(f"    image  oci:{here}/image@sha256:")
 
 
 def test_back_to_the_image_and_on_from_another_commit(here: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli.names import printable
+from unionfs.cli.names import beneath_lines, printable
 from unionfs.cli.parsers import Subparsers
 from unionfs.cli.sizes import shown_size_if_known
 
@@ -56,12 +56,11 @@ def _as_row(mounted: Mounted) -> str:
 def _layers(record: Record | None) -> Iterator[str]:
     if record is None:
         return
-    options = record.options
-    named = [("upper", options.upper), *(("lower", path) for path in options.lowers), ("image", record.image)]
-    named += [("volume", str(volume)) for volume in record.volumes]
-    for what, name in named:
-        if name:
-            yield f"{what:<6} {printable(name)}"
+    if record.options.upper:
+        yield f"upper  {printable(record.options.upper)}"
+    yield from beneath_lines(record.options.lowers, record.image)
+    for volume in record.volumes:
+        yield f"volume {printable(str(volume))}"
 
 
 def _as_json(mounted: Mounted) -> str:

@@ -58,6 +58,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run_ls(args: argparse.Namespace) -> int:
     from unionfs.images import LayerStore, housekeeping
 
+    if not args.json:
+        print(_row("KIND", "DIGEST", "SIZE", "USED"))
     for item in housekeeping.items(LayerStore()):
         print(_json(item) if args.json else _line(item))
     return 0
@@ -90,7 +92,11 @@ def run_prune(args: argparse.Namespace) -> int:
 
 def _line(item: Item) -> str:
     used = "in use" if item.in_use else time.strftime("%Y-%m-%d", time.localtime(item.used))
-    return f"{item.kind:<7} {str(item.digest)[:SHORT]} {shown_size(item.size):>8} {used:>10}"
+    return _row(item.kind, str(item.digest)[:SHORT], shown_size(item.size), used)
+
+
+def _row(kind: str, digest: str, size: str, used: str) -> str:
+    return f"{kind:<7} {digest:<{SHORT}} {size:>8} {used:>10}"
 
 
 def _json(item: Item) -> str:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
+from unionfs.cli.names import beneath_lines, printable
 from unionfs.cli.parsers import Subparsers, add_commands, examples
 from unionfs.cli.sizes import shown_size_if_known
 
@@ -64,6 +65,8 @@ def run_ls(args: argparse.Namespace) -> int:
     from unionfs.adapters.fuse import records
 
     places = uppers()
+    if not args.json:
+        print(_row("NAME", "SIZE", "MOUNTPOINT"))
     for name in places.names():
         named = places.find(name)
         if named is not None:
@@ -74,8 +77,13 @@ def run_ls(args: argparse.Namespace) -> int:
 
 
 def _as_text(named: Named, mountpoint: str | None) -> str:
-    where = f" on {mountpoint}" if mountpoint else ""
-    return f"{named.name} {shown_size_if_known(named.size())} {named.beneath}{where}"
+    row = _row(named.name, shown_size_if_known(named.size()), printable(mountpoint or "-"))
+    beneath = beneath_lines(named.beneath.lowers, named.beneath.image)
+    return "\n    ".join([row, *beneath])
+
+
+def _row(name: str, size: str, mountpoint: str) -> str:
+    return f"{name:<20} {size:>8} {mountpoint}"
 
 
 def _as_json(named: Named, mountpoint: str | None) -> str:
