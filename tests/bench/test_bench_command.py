@@ -122,7 +122,7 @@ def test_progress_is_for_a_terminal_and_can_be_had_away(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["nowhere"], "No such file or directory: 'nowhere'"),
+        (["nowhere"], "nowhere: No such file or directory"),
         (["--peers", "unionfs,aufs"], "unknown: aufs; known: unionfs "),
         (["--peers", ""], "unknown: ; known: unionfs "),
         (["--sizes", "1000T"], "MiB are needed there"),
