@@ -15,8 +15,8 @@ import unionfs.images
 
 PUBLIC = {
     "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "HostStore", "ImageError",
-    "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "OverlayDialect", "RenameFlags", "Symlink",
-    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "open_image",
+    "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "Mount", "OverlayDialect", "RenameFlags", "Symlink",
+    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "mounted", "open_image",
 }  # fmt: skip
 
 OPTIONAL = {

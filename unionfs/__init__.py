@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unionfs.layers.fill import Symlink
     from unionfs.layers.host import HostStore
     from unionfs.layers.memory import MemoryStore
+    from unionfs.mounting import Mount, mounted
     from unionfs.opening import open_image
     from unionfs.types import Kind, RenameFlags
 
@@ -37,6 +38,7 @@ __all__ = [
     "Kind",
     "Layer",
     "MemoryStore",
+    "Mount",
     "OverlayDialect",
     "RenameFlags",
     "Symlink",
@@ -44,6 +46,7 @@ __all__ = [
     "UnionFS",
     "UnionPath",
     "UpperLayer",
+    "mounted",
     "open_image",
 ]
 
@@ -64,6 +67,7 @@ _HOMES = {
     "unionfs.layers.fill": {"Symlink"},
     "unionfs.layers.host": {"HostStore"},
     "unionfs.layers.memory": {"MemoryStore"},
+    "unionfs.mounting": {"Mount", "mounted"},
     "unionfs.opening": {"open_image"},
     "unionfs.types": {"Kind", "RenameFlags"},
 }

@@ -126,6 +126,16 @@ def parse(arguments: Iterable[str]) -> Options:
     return options
 
 
+def spelled(options: Options) -> str:
+    """The words for the layers of `options`, as `parse` takes them."""
+    words = [f"lowerdir={':'.join(map(_escape, options.lowers))}"]
+    for word, field in _PATHS.items():
+        path = getattr(options, field)
+        if path is not None:
+            words.append(f"{word}={_escape(path)}")
+    return ",".join(words)
+
+
 def _words(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         yield from filter(None, _split(_CONTEXT.sub(_protected, argument), ","))
@@ -239,6 +249,10 @@ def _split(text: str, separator: str) -> list[str]:
         else:
             parts[-1] += character
     return parts
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"[\\,:]", r"\\\g<0>", text)
 
 
 def _unescape(text: str) -> str:

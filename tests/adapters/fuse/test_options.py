@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unionfs.adapters.options import Options, parse
+from unionfs.adapters.options import Options, parse, spelled
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
@@ -94,3 +94,11 @@ def test_a_bad_word_is_named(argument: str, message: str) -> None:
 def test_read_only_is_what_mount_calls_ro() -> None:
     assert parse(["ro"]).read_only
     assert not parse(["rw"]).read_only
+
+
+@pytest.mark.parametrize(
+    "options",
+    [Options(("/a:b", "/c,d", "e\\f", "/\udcff")), Options(("/l",), "/u:,\\", "/w=x")],
+)
+def test_layers_are_spelled_as_they_are_read(options: Options) -> None:
+    assert parse([spelled(options)]) == options
