@@ -16,7 +16,7 @@ import unionfs.images
 PUBLIC = {
     "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "HostStore", "ImageError",
     "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "Mount", "OverlayDialect", "RenameFlags", "Symlink",
-    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "mounted", "open_image",
+    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "commit_image", "mounted", "open_image",
 }  # fmt: skip
 
 OPTIONAL = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import Change, UnionFS
     from unionfs.adapters.memory.path import UnionPath
+    from unionfs.committing import commit_image
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.dialects.aufs import AufsDialect
     from unionfs.dialects.overlay import OverlayDialect
@@ -46,6 +47,7 @@ __all__ = [
     "UnionFS",
     "UnionPath",
     "UpperLayer",
+    "commit_image",
     "mounted",
     "open_image",
 ]
@@ -53,6 +55,7 @@ __all__ = [
 _HOMES = {
     "unionfs.adapters.memory.filesystem": {"Change", "UnionFS"},
     "unionfs.adapters.memory.path": {"UnionPath"},
+    "unionfs.committing": {"commit_image"},
     "unionfs.core.layer": {"Layer", "UpperLayer"},
     "unionfs.dialects.aufs": {"AufsDialect"},
     "unionfs.dialects.overlay": {"OverlayDialect"},

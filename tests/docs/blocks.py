@@ -1,6 +1,7 @@
 """The code blocks of a page, and what running each of them means.
 
 ``python``    is executed, in one namespace for the page; with ``>>>`` it is a doctest
+``python F``  is written to the file F
 ``output``    what the Python block before it printed
 ``console``   lines that begin with ``$ `` are typed into bash; what is shown beneath one is what it says
 ``sh``        a script, none of whose commands fails
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import doctest
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import NamedTuple
 
 from sybil import Document, Example, Region
 from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser
 from sybil.parsers.myst import PythonCodeBlockParser as DoctestParser
 from sybil.typing import Parser
@@ -57,6 +61,7 @@ def parsers(run: Run) -> list[Parser]:
 
     return [
         _python,
+        _file,
         CodeBlockParser("output", _printed),
         CodeBlockParser("console", typed),
         CodeBlockParser("sh", script),
@@ -92,6 +97,17 @@ def _python(document: Document) -> Iterator[Region]:
         if isinstance(region.evaluator, PythonEvaluator):
             region.evaluator = captured
         yield region
+
+
+def _file(document: Document) -> Iterator[Region]:
+    for region in RawFencedCodeBlockLexer(re.compile(r"python (?P<name>\S+)\n"))(document):
+        region.parsed = region.lexemes
+        region.evaluator = _write
+        yield region
+
+
+def _write(example: Example) -> None:
+    Path(example.parsed["name"]).write_text(example.parsed["source"])
 
 
 def _printed(example: Example) -> None:
