@@ -15,11 +15,6 @@ extensions = [
 ]
 
 exclude_patterns = ["_build"]
-suppress_warnings = [
-    "toc.empty_glob",  # pages of optional parts
-    "myst.xref_missing",
-]
-
 myst_heading_anchors = 3
 
 # In docstrings a name in single backticks is code, whether it is documented or not.
@@ -27,6 +22,12 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {
+    "AnyPath": "AnyPath",
+    "Path": "Path",
+    "LayerLike": "LayerLike",
+    "UpperLike": "UpperLike",
+}
 
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -25,13 +25,13 @@ _LAYERS = "dialect=mixed"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
-    parser = _parser()
-    args, rest = parser.parse_known_args(arguments)
+    known = parser()
+    args, rest = known.parse_known_args(arguments)
     if any(word.startswith("-") for word in rest):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        known.error(f"unrecognized arguments: {' '.join(rest)}")
     places = [*args.places, *rest]  # argparse takes those together that no option parts
     if not 1 <= len(places) <= 2:
-        parser.error(f"one TARGET is needed, not {len(places)}: {' '.join(places)}")
+        known.error(f"one TARGET is needed, not {len(places)}: {' '.join(places)}")
     try:
         _mount(places[-1], args.words, foreground=args.foreground)
     except (UnionError, OSError) as failure:
@@ -47,7 +47,7 @@ def _mount(target: str, words: Sequence[str], *, foreground: bool) -> None:
     mounting.mount(target, options.parse([_LAYERS, *words]), foreground=foreground)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fuse-unionfs",
         usage="%(prog)s [-f] [-d] [-o OPTIONS] [SOURCE] TARGET",

@@ -28,7 +28,7 @@ _COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
     given = _as_command(sys.argv[1:] if arguments is None else arguments)
-    args = _parser(given).parse_args(given)
+    args = parser(given).parse_args(given)
     try:
         code: int = args.run(args)
     except BrokenPipeError:
@@ -47,7 +47,7 @@ def _as_command(arguments: Sequence[str]) -> Sequence[str]:
     return arguments
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Of the command that is given alone, if it is one: a mount is not to wait for what it has no use for."""
     commands = [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS
     parser = argparse.ArgumentParser(prog="unionfs", description="A layered union filesystem.")

@@ -18,8 +18,9 @@ from unionfs.images.squash import Run
 class Details(NamedTuple):
     """What a commit says and does beside the changes.
 
-    `changes` are instructions as podman-commit(1) has them; `squash` names a run of layers, the
-    new one among them (see `squash.parse_run`); `labels` keeps SELinux's.
+    `changes` are instructions as podman-commit(1) has them; `squash` makes one layer of a run of
+    them, the new one among them: ``all``, or ``N..M``, counted from the lowest, which is 1;
+    `labels` keeps SELinux's.
     """
 
     created_by: str = "unionfs commit"

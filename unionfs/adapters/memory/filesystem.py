@@ -60,7 +60,7 @@ class UnionFS:
     """Layers seen as one file system, without a mount and without privileges.
 
     `lowers` are the read-only layers, the top-most first: directories of this host
-    (`str`, `bytes` or `PathLike`), stores, or `Layer`s. What is changed goes to `upper`:
+    (`str`, `bytes` or `PathLike`), stores, or each a `Layer`. What is changed goes to `upper`::
 
         UnionFS("l2", "l1")                                 into memory, gone with this object
         UnionFS("l2", "l1", upper="changes", work="tmp")    into a directory, for the next time
@@ -105,7 +105,7 @@ class UnionFS:
 
     @classmethod
     def over(cls, union: Union, owner: tuple[int, int] | None = None) -> UnionFS:
-        """A file system over a `Union` that is there already; `close` closes it."""
+        """A file system over a `unionfs.core.union.Union` that is there already; `close` closes it."""
         fs = cls.__new__(cls)
         fs._adopt(closing(union), owner)
         return fs
@@ -126,7 +126,10 @@ class UnionFS:
             yield Change("/" + decode(path), letter, kind, size)
 
     def layer_of(self, path: AnyPath, *, follow_symlinks: bool = True) -> Layer | UpperLayer:
-        """The layer that a file's metadata comes from; its `name` is what people call it."""
+        """The layer that a file's metadata comes from; its `name` is what people call it.
+
+        Data may come from a layer further down, where the metadata alone was copied up.
+        """
         with naming(path):
             return self.union.layer_of(self._node(path, follow_symlinks))
 
