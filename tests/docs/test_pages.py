@@ -7,6 +7,7 @@ after ``<!--- as: user --->``.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -49,7 +50,7 @@ PREPARED = {
 }
 """What has been done before a page is begun."""
 
-INHERITED = ("UNIONFS_STORE", "REGISTRY")
+INHERITED = re.compile("UNIONFS_STORE|REGISTRY|PIP_.*")
 
 PROGRAMS = {"podman": ("podman", "buildah", "crun", "busybox", "newuidmap", "mount.fuse3")}
 
@@ -84,7 +85,7 @@ class Reader:
         environment = self._box.environment(user=self._is_user)
         if not self._is_user:  # who may use this Python, with all that is installed beside it
             environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-            environment |= {name: os.environ[name] for name in INHERITED if name in os.environ}
+            environment |= {name: value for name, value in os.environ.items() if INHERITED.match(name)}
         bash = self._box.command("bash", user=self._is_user)
         begun = self._held.enter_context(session(bash, self._box.home, environment))
         said, status = begun.run(PREPARED.get(self._page, "true"))
