@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import mounting
 from unionfs.adapters.memory.filesystem import Change, UnionFS
-from unionfs.adapters.options import Options, spelled
+from unionfs.adapters.options import Options, words
 from unionfs.errors import ConfigError, UnionError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _made(directory: Path) -> Path:
 @contextmanager
 def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
     done = subprocess.run(
-        [*_COMMAND, "-o", spelled(options), mountpoint],
+        [*_COMMAND, "-o", words(options), mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -126,14 +126,14 @@ def parse(arguments: Iterable[str]) -> Options:
     return options
 
 
-def spelled(options: Options) -> str:
-    """The words for the layers of `options`, as `parse` takes them."""
-    words = [f"lowerdir={':'.join(map(_escape, options.lowers))}"]
-    for word, field in _PATHS.items():
-        path = getattr(options, field)
-        if path is not None:
-            words.append(f"{word}={_escape(path)}")
-    return ",".join(words)
+def words(options: Options) -> str:
+    """The words for the layers of `options`, and whether they are written to, as `parse` takes them."""
+    lowers = ":".join(map(_escape, options.lowers))
+    found = ["rw" if options.upper and not options.read_only else "ro"]
+    found += [f"lowerdir={lowers}"] if lowers else []
+    found += [f"upperdir={_escape(options.upper)}"] if options.upper else []
+    found += [f"workdir={_escape(options.work)}"] if options.work else []
+    return ",".join(found)
 
 
 def _words(arguments: Iterable[str]) -> Iterator[str]:
@@ -251,10 +251,10 @@ def _split(text: str, separator: str) -> list[str]:
     return parts
 
 
-def _escape(text: str) -> str:
-    return re.sub(r"[\\,:]", r"\\\g<0>", text)
-
-
 def _unescape(text: str) -> str:
     characters = iter(text)
     return "".join(next(characters, "") if character == "\\" else character for character in characters)
+
+
+def _escape(path: str) -> str:
+    return re.sub(r"[\\,:]", r"\\\g<0>", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unionfs.adapters.options import Options, parse, spelled
+from unionfs.adapters.options import Options, parse, words
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
@@ -97,8 +97,15 @@ def test_read_only_is_what_mount_calls_ro() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [Options(("/a:b", "/c,d", "e\\f", "/\udcff")), Options(("/l",), "/u:,\\", "/w=x")],
+    ("options", "said"),
+    [
+        (Options(("/a", "/b"), "/u", "/w"), "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w"),
+        (Options(("/a",), "/u", "/w", mount_words=("ro",)), "ro,lowerdir=/a,upperdir=/u,workdir=/w"),
+        (Options(("/a",)), "ro,lowerdir=/a"),
+        (Options(("/a:b", "/c,d", "/e\\f")), r"ro,lowerdir=/a\:b:/c\,d:/e\\f"),
+        (Options(upper="/u:,\\", work="/w"), r"rw,upperdir=/u\:\,\\,workdir=/w"),
+    ],
 )
-def test_layers_are_spelled_as_they_are_read(options: Options) -> None:
-    assert parse([spelled(options)]) == options
+def test_layers_are_said_in_words_that_are_understood(options: Options, said: str) -> None:
+    assert words(options) == said
+    assert parse([said])._replace(mount_words=options.mount_words) == options
