@@ -61,11 +61,10 @@ def session(
     command: list[str], directory: Path, environment: Mapping[str, str], *, patience: float = 90
 ) -> Iterator[Session]:
     """The bash that `command` starts, in `directory`; a command in it may take `patience` seconds."""
-    bash = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=directory, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    try:
-        yield Session(bash, patience)
-    finally:
-        bash.kill()
-        bash.communicate()
+    ) as bash:
+        try:
+            yield Session(bash, patience)
+        finally:
+            bash.kill()
