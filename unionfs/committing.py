@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from unionfs import images
@@ -25,20 +25,26 @@ def commit_image(
     details: images.Details = _AS_USUAL,
     output: images.Output = AS_IT_IS,
     limits: images.Limits = images.DEFAULT_LIMITS,
+    platform: images.Platform | None = None,
+    tls_verify: bool = True,
     progress: images.Progress = silent,
 ) -> str:
     """Write the image `base`, with the changes in `fs` as one more layer, to `destination`; its digest.
 
     `fs` is what `open_image` gave for `base`; without a base the image has one layer. References
     are as skopeo and podman write them. `details` are what the image says of the commit, and the
-    settings that it changes. Layers that the destination has are not written again; of equal
-    changes the layer is the same, bit for bit.
+    settings that it changes; `output` is how the image is written. `limits`, `platform` and
+    `tls_verify` are those of `images.open_image`, for `base`. Layers that the destination has are
+    not written again; of equal changes the layer is the same, bit for bit.
 
     Raises `ConfigError` where `fs` does not lie on `base`, `ImageError` for what is wrong with either
     image, `OSError` where the destination cannot be written; it then has the images that it had.
     """
-    with nullcontext() if base is None else images.open_image(base, limits) as image:
-        if image is not None:
+    with ExitStack() as held:
+        image = None
+        if base is not None:
+            opened = images.open_image(base, limits, platform=platform, tls_verify=tls_verify)
+            image = held.enter_context(opened)
             _check_beneath(fs, image)
         manifest = commit(fs.union, image, destination, details, output=output, progress=progress)
     return str(manifest.digest)

@@ -21,7 +21,7 @@ def test_the_changes_are_one_more_layer(base: str, tmp_path: Path) -> None:
     with unionfs.open_image(base) as fs:
         fs.path("etc/motd").write_text("Hello.\n")
         fs.unlink("app/run")
-        details = images.Details(comment="why", changes=("USER nobody",))
+        details = images.Details(message="why", changes=("USER nobody",))
         digest = unionfs.commit_image(fs, base, f"oci:{tmp_path}/image:next", details=details)
     with images.open_image(base) as before, images.open_image(f"oci:{tmp_path}/image:next") as after:
         assert str(after.descriptor.digest) == digest
