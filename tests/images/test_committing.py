@@ -31,7 +31,7 @@ def test_the_changes_are_one_more_layer(base: str, tmp_path: Path) -> None:
     with unionfs.open_image(f"oci:{tmp_path}/image:next") as fs:
         assert fs.path("etc/motd").read_text() == "Hello.\n"
         assert not fs.exists("app/run")
-        assert fs.path("etc/motd").layer() == fs.layer_of("etc/motd") == fs.union.lowers[0]
+        assert fs.path("etc/motd").layer() == fs.layer_of("etc/motd") == fs.layers[1]
 
 
 def test_another_image_than_the_union_lies_on_is_refused(base: str, tmp_path: Path) -> None:

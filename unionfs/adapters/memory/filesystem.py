@@ -125,6 +125,12 @@ class UnionFS:
         for path, letter, kind, size in self.union.diff():
             yield Change("/" + decode(path), letter, kind, size)
 
+    @property
+    def layers(self) -> tuple[Layer | UpperLayer, ...]:
+        """The top-most first: the upper layer, unless the union is read-only, and the lowers."""
+        upper = self.union.upper
+        return tuple(self.union.lowers) if upper is None else (upper, *self.union.lowers)
+
     def layer_of(self, path: AnyPath, *, follow_symlinks: bool = True) -> Layer | UpperLayer:
         """The layer that a file's metadata comes from; its `name` is what people call it.
 
