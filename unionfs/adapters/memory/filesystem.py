@@ -71,7 +71,8 @@ class UnionFS:
     `Layer` (store and dialect). New files belong to `owner` (uid, gid), by default to this
     process's effective ids. Raises `unionfs.ConfigError` for layers that do not fit together.
 
-    Calls have the names, arguments and results of those in `os`, with these rules:
+    Calls have the names, arguments and results of those in `os` and `os.path`; what is said of one
+    here is what is different. For all of them:
 
     - a path is absolute or relative, which is the same: both start at the union's root,
       and neither `..` nor a symbolic link leads out of it;
@@ -120,7 +121,8 @@ class UnionFS:
     def diff(self) -> Iterator[Change]:
         """What the upper layer changes: sorted by path bytes, parents before children.
 
-        Takes time in proportion to the change, not to the tree.
+        The letters are those of ``docker diff``. A renamed directory is one that was removed, and one
+        that was added. Takes time in proportion to the change, not to the tree.
         """
         for path, letter, kind, size in self.union.diff():
             yield Change("/" + decode(path), letter, kind, size)
@@ -149,7 +151,7 @@ class UnionFS:
             return statvfs_result(self.union.statfs(), read_only=self.union.upper is None)
 
     def sync(self) -> None:
-        """Put everything written so far on stable storage."""
+        """Return once everything written so far is on stable storage, and every file whole in the upper layer."""
         self.union.sync()
 
     def close(self) -> None:
@@ -300,6 +302,7 @@ class UnionFS:
         return files.open_file(self, get, os.fspath(path), mode, buffering, encoding, errors, newline)
 
     def truncate(self, path: AnyPath, length: int) -> None:
+        """Cut or lengthen a regular file to `length` bytes; copies at most what stays."""
         self._change(path, Changes(size=length))
 
     def _handle(self, path: bytes, how: files.Mode) -> Handle:
