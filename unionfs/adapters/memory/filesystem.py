@@ -151,7 +151,7 @@ class UnionFS:
             return statvfs_result(self.union.statfs(), read_only=self.union.upper is None)
 
     def sync(self) -> None:
-        """Return once everything written so far is on stable storage, and every file whole in the upper layer."""
+        """Return once everything written so far is on stable storage, and every file is whole."""
         self.union.sync()
 
     def close(self) -> None:
