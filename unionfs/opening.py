@@ -23,6 +23,8 @@ def open_image(
     owner: tuple[int, int] | None = None,
     store: str | os.PathLike[str] | None = None,
     limits: images.Limits = images.DEFAULT_LIMITS,
+    platform: images.Platform | None = None,
+    tls_verify: bool = True,
     progress: images.Progress = silent,
 ) -> UnionFS:
     """The union over an image's layers: no mount, no privileges, nothing unpacked.
@@ -30,13 +32,15 @@ def open_image(
     `reference` is as skopeo and podman write it: ``oci:DIR:TAG``, ``oci-archive:FILE``, …
     `upper`, `work`, `read_only` and `owner` are those of `UnionFS`. What is found out about
     the layers is kept in the directory `store`, by default where ``unionfs mount`` keeps it.
-    Close the union when done.
+    `limits`, `platform` and `tls_verify` are those of `images.open_image`. Close the union when done.
 
     Raises `ImageNotFoundError` where there is no such image, `ImageError` for what is wrong
     with it or beyond `limits`, `ConfigError` for an upper that does not fit. The image itself,
     its configuration and its layers' blobs, is what `unionfs.images.open_image` opens.
     """
-    image, layers = images.open_layers(reference, images.LayerStore(store), limits, progress)
+    image, layers = images.open_layers(
+        reference, images.LayerStore(store), limits, progress, platform=platform, tls_verify=tls_verify
+    )
     image.close()
     try:
         return UnionFS(*layers, upper=upper, work=work, read_only=read_only, owner=owner)
