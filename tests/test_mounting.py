@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from boxes import Box
 
 import unionfs
 from unionfs import ConfigError, Kind, UnionError
@@ -99,3 +100,18 @@ def test_what_cannot_be_mounted_says_why(lower: Path) -> None:
         twice = pytest.raises(UnionError, match=f"^mountpoint={mount.path}: already a unionfs mount$")
         with twice, unionfs.mounted(lower, at=mount.path):
             pytest.fail("it was mounted")
+
+
+USERS = """
+import os, subprocess, unionfs
+with unionfs.mounted("project") as mount:
+    subprocess.run("echo new > made; rm file", shell=True, cwd=mount.path, check=True)
+    print(*(change.letter + change.path for change in mount.diff()))
+print(os.listdir("project"))
+"""
+
+
+def test_an_ordinary_user_mounts_too(box: Box) -> None:
+    script = f"mkdir project; touch project/file\ncat > program.py <<'END'{USERS}END\n"
+    run = f"PYTHONPATH={box.directory}/lib python3 program.py"
+    assert box.run(script + run, user=True).splitlines() == ["D/file A/made", "['file']"]
