@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import machine, sample_image
-from benchmarks.results import spread
+from benchmarks import sample_image
 from benchmarks.scratch import scratch
+from unionfs.bench import machine
+from unionfs.bench.results import spread
 
 # An installed program has its bytecode; a developer's environment may forbid keeping it.
 OURS = ["env", "-u", "PYTHONDONTWRITEBYTECODE", sys.executable, "-m", "unionfs.cli"]

@@ -72,3 +72,8 @@ def test_what_can_be_measured_is_listed() -> None:
     listed = run("benchmarks", "--list")
     assert "requests to the daemon for missing names, second time" in listed
     assert "memory, 1,000,000 files" in listed
+
+
+@pytest.mark.parametrize("module", ["image_mounts", "transfers"])
+def test_figures_of_images_are_there_too(module: str) -> None:
+    assert f"python -m benchmarks.{module}" in run(f"benchmarks.{module}", "--help")

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from unionfs.adapters.mountinfo import mounts
-
-COMMAND = (sys.executable, "-m", "unionfs.cli")
-
-
-def unionfs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60
-    )
+from commandline import mounted_below, run, unmounted_at_the_end
 
 
 def tree(root: Path) -> dict[str, tuple[object, ...]]:
@@ -31,10 +21,6 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def mounted_below(root: Path) -> list[str]:
-    return [mount.mountpoint for mount in mounts() if mount.mountpoint.startswith(f"{root}/")]
-
-
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Path]:
     """``A``, ``B`` (lower layers), ``U``, ``W``, ``M`` and a few odd things beside them."""
@@ -42,9 +28,8 @@ def here(tmp_path: Path) -> Iterator[Path]:
         (tmp_path / name).mkdir(parents=True)
     for name in ("file", "full/stranger"):
         (tmp_path / name).write_text("content")
-    yield tmp_path
-    for mountpoint in reversed(mounted_below(tmp_path)):
-        subprocess.run(["umount", "-l", mountpoint], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 LAYERS = "lowerdir=A:B,upperdir=U,workdir=W"
@@ -109,7 +94,7 @@ CASES = [
 def test_mount_refuses(here: Path, words: str, mountpoint: str, reason: str) -> None:
     (here / "S").symlink_to("/dev/shm")
     before = tree(here)
-    done = unionfs("mount", "-o", words, mountpoint, cwd=here)
+    done = run("mount", "-o", words, mountpoint, cwd=here)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("unionfs mount: ")
     assert done.stderr.count("\n") == 1
@@ -119,12 +104,12 @@ def test_mount_refuses(here: Path, words: str, mountpoint: str, reason: str) -> 
 
 
 def test_an_upper_in_use_by_another_mount(here: Path) -> None:
-    assert unionfs("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
+    assert run("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
     before = tree(here)
     (here / "W2").mkdir()
     (here / "M2").mkdir()
     for work, culprit in (("W", "upperdir"), ("W2", "upperdir")):
-        done = unionfs("mount", "-o", f"lowerdir=A,upperdir=U,workdir={work}", "M2", cwd=here)
+        done = run("mount", "-o", f"lowerdir=A,upperdir=U,workdir={work}", "M2", cwd=here)
         assert done.returncode == 1
         assert done.stderr == f"unionfs mount: {culprit}={here}/U: in use by another mount\n"
     (here / "W2").rmdir()
@@ -136,7 +121,7 @@ def test_an_upper_in_use_by_the_kernels_overlay(here: Path) -> None:
     (here / "K").mkdir()
     words = f"lowerdir={here}/A,upperdir={here}/U,workdir={here}/W"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", words, here / "K"], check=True)
-    done = unionfs("mount", "-o", LAYERS, "M", cwd=here)
+    done = run("mount", "-o", LAYERS, "M", cwd=here)
     assert done.returncode == 1
     assert "in use by the overlay on" in done.stderr
     assert f"{here}/K" in done.stderr
@@ -149,7 +134,7 @@ def test_an_overlay_somewhere_else_with_the_same_relative_names(here: Path) -> N
         (other / name).mkdir()
     words = "lowerdir=A,upperdir=U,workdir=W"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", words, "K"], cwd=other, check=True)
-    assert unionfs("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
+    assert run("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
 
 
 def test_the_kernels_own_work_directory_is_not_a_stranger(here: Path) -> None:
@@ -160,13 +145,13 @@ def test_the_kernels_own_work_directory_is_not_a_stranger(here: Path) -> None:
     (here / "K/new").write_text("kernel")
     subprocess.run(["umount", "K"], cwd=here, check=True)
     assert sorted(os.listdir(here / "W")) == ["index", "work"]
-    assert unionfs("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
+    assert run("mount", "-o", LAYERS, "M", cwd=here).returncode == 0
     assert (here / "M/new").read_text() == "kernel"
 
 
 def test_a_mountpoint_already_in_use(here: Path) -> None:
-    assert unionfs("mount", "-o", "lowerdir=A", "M", cwd=here).returncode == 0
-    done = unionfs("mount", "-o", "lowerdir=B", "M", cwd=here)
+    assert run("mount", "-o", "lowerdir=A", "M", cwd=here).returncode == 0
+    done = run("mount", "-o", "lowerdir=B", "M", cwd=here)
     assert (done.returncode, done.stderr) == (
         1,
         f"unionfs mount: mountpoint={here}/M: already a unionfs mount\n",
@@ -189,13 +174,13 @@ def test_a_mountpoint_already_in_use(here: Path) -> None:
 )
 def test_other_commands_refuse(here: Path, arguments: list[str], line: str) -> None:
     before = tree(here)
-    done = unionfs(*arguments, cwd=here)
+    done = run(*arguments, cwd=here)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line.format(here=here) + "\n")
     assert tree(here) == before
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["mount", "--colour"], ["umount"], ["diff"]])
 def test_a_wrong_command_line_is_exit_code_2(here: Path, arguments: list[str]) -> None:
-    done = unionfs(*arguments, cwd=here)
+    done = run(*arguments, cwd=here)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: ")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commandline import COMMAND, refused, unionfs, unmounted_at_the_end
 
-from unionfs.adapters.mountinfo import mounted_at
 from unionfs.images import open_image
 
 KERNEL = "index=on,redirect_dir=on,metacopy=on"
@@ -34,9 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         os.chmod(directory, 0o755)
     with tarfile.open("base.tar", "w") as archive:
         archive.add("lower", ".")
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def change(root: Path) -> None:
@@ -60,13 +58,6 @@ def rename(root: Path) -> None:
     (root / "m" / "z").rename(root / "zz")
 
 
-def unionfs(*arguments: str) -> str:
-    command = [sys.executable, "-m", "unionfs.cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 def mount(command: list[str], upper: str) -> Path:
     for name in (upper, f"{upper}.work"):
         os.mkdir(name)
@@ -76,7 +67,7 @@ def mount(command: list[str], upper: str) -> Path:
 
 def by_us(upper: str) -> None:
     words = f"lowerdir=lower,upperdir={upper},workdir={upper}.work"
-    root = mount([sys.executable, "-m", "unionfs.cli", "mount", "-o", words, "M"], upper)
+    root = mount([*COMMAND, "mount", "-o", words, "M"], upper)
     change(root)
     rename(root)
     unionfs("umount", "M")
@@ -144,10 +135,6 @@ def test_while_the_kernel_has_it_mounted(here: Path) -> None:
 
 def test_what_says_nothing_of_a_mount(here: Path) -> None:
     words = "lowerdir=lower,upperdir=upper,workdir=upper.work"
-    mount([sys.executable, "-m", "unionfs.cli", "mount", "-o", words, "M"], "upper")
-    command = [sys.executable, "-m", "unionfs.cli", "commit", "M", "oci:image:x", "--base", "tar:base.tar"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "unionfs commit: M: mounted, so --base and -o say nothing\n",
-    )
+    mount([*COMMAND, "mount", "-o", words, "M"], "upper")
+    said = refused("commit", "M", "oci:image:x", "--base", "tar:base.tar")
+    assert said == "unionfs commit: M: mounted, so --base and -o say nothing"

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import unmounted_at_the_end
 
 from unionfs import __version__
-from unionfs.adapters.mountinfo import mounted_at, mounts
+from unionfs.adapters.mountinfo import mounted_at
 
 COMMAND = (sys.executable, "-c", "import sys; from unionfs.cli.fuse_unionfs import main; sys.exit(main())")
 LAYERS = "lowerdir=A:B,upperdir=U,workdir=W"
@@ -32,10 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("A", "B", "U", "W", "M"):
         (tmp_path / name).mkdir()
     (tmp_path / "A/f").write_text("A")
-    yield tmp_path
-    for mount in reversed(mounts()):
-        if mount.mountpoint.startswith(f"{tmp_path}/"):
-            subprocess.run(["umount", "-l", mount.mountpoint], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 @pytest.mark.parametrize(

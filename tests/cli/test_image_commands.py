@@ -5,22 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import unionfs, unmounted_at_the_end
 
-from unionfs.adapters.mountinfo import mounted_at
 from unionfs.images import open_image
-
-
-def unionfs(*arguments: str, cwd: Path) -> str:
-    command = [sys.executable, "-m", "unionfs.cli", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 @pytest.fixture
@@ -28,9 +19,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("empty", "U", "W", "U2", "W2", "M"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("UNIONFS_STORE", str(tmp_path / "store"))
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def listing(root: Path) -> dict[str, bytes | None]:

@@ -10,28 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import refused, unionfs, unmounted_at_the_end
 
-from unionfs.adapters.mountinfo import mounted_at
 from unionfs.adapters.uppers import Beneath, Uppers
 from unionfs.errors import ConfigError
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unionfs.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def unionfs(*arguments: str) -> str:
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def refused(*arguments: str) -> str:
-    done = run(*arguments)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    return line
 
 
 @pytest.fixture
@@ -43,9 +25,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).mkdir()
     (tmp_path / "upper" / "f").write_text("first")
     unionfs("commit", "upper", "oci:image:1")
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def listed() -> list[dict[str, object]]:
@@ -53,7 +34,7 @@ def listed() -> list[dict[str, object]]:
 
 
 def test_changes_stay_under_their_name(here: Path) -> None:
-    assert unionfs("upper", "ls") == ""
+    assert listed() == []
     unionfs("mount", "oci:image:1", "M", "--name", "web")
     (here / "M" / "f").write_text("second")
     (mounted,) = listed()
@@ -64,7 +45,10 @@ def test_changes_stay_under_their_name(here: Path) -> None:
     unionfs("mount", "M", "--name", "web")  # it knows its image
     assert (here / "M" / "f").read_text() == "second"
     unionfs("umount", "M")
-    assert "web" in unionfs("upper", "ls")
+    heading, row, image = unionfs("upper", "ls").splitlines()
+    assert heading.split() == ["NAME", "SIZE", "MOUNTPOINT"]
+    assert (row.split()[0], row.split()[-1]) == ("web", "-")
+    assert image.startswith(f"    image  oci:{here}/image@sha256:")
 
 
 def test_back_to_the_image_and_on_from_another_commit(here: Path) -> None:

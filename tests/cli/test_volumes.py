@@ -11,22 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import run, unionfs, unmounted_at_the_end
 
 from unionfs.adapters.fuse import records
-from unionfs.adapters.mountinfo import mounted_at, mounts
+from unionfs.adapters.mountinfo import mounts
 
 LAYERS = ("-o", "lowerdir=L,upperdir=U,workdir=W", "M")
-
-
-def run(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    command = [*prefix, sys.executable, "-m", "unionfs.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def unionfs(*arguments: str) -> str:
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 @pytest.fixture
@@ -39,9 +29,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "L/data/below").write_text("hidden")
     (tmp_path / "host/f").write_text("of the host")
     (tmp_path / "file").write_text("a file of the host")
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def below(mountpoint: Path) -> list[str]:

@@ -171,8 +171,8 @@ def test_an_upper_that_does_not_fit_leaves_nothing_in_use(image: str, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["cat", "{image}:/nowhere"], "No such file or directory: '/nowhere'"),
-        (["cat", "{image}:/etc"], "Is a directory: '/etc'"),
+        (["cat", "{image}:/nowhere"], "/nowhere: No such file or directory"),
+        (["cat", "{image}:/etc"], "/etc: Is a directory"),
         (["cat", "{image}:/../../etc/shadow"], "No such file or directory"),
         (["ls", "{image}:/etc/motd/x"], "Not a directory"),
         (["stat", "{image}:/cache/old-1"], "No such file or directory"),

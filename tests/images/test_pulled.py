@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import run, unionfs, unmounted_at_the_end
 from registries import docker_registry
 
-from unionfs.adapters.mountinfo import mounted_at
 from unionfs.images import open_image
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unionfs.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def unionfs(*arguments: str) -> str:
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 @pytest.fixture
@@ -34,9 +21,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).mkdir()
     (tmp_path / "first" / "f").write_text("first")
     unionfs("commit", "first", "oci:image:1")
-    yield tmp_path
-    while mounted_at(str(tmp_path / "M")):
-        subprocess.run(["umount", "-l", str(tmp_path / "M")], check=True)
+    with unmounted_at_the_end(tmp_path):
+        yield tmp_path
 
 
 def test_mount_change_and_commit_back(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -199,9 +200,15 @@ def test_the_store_is_listed(
     image, layers = open_layers(f"oci:{layout.root}", store)
     assert main(["store", "ls"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8
-    assert all(line.endswith("in use") for line in lines)
-    assert f"known   {image.layers[0].descriptor.digest}" in "\n".join(lines)
+    assert lines[0].split() == ["KIND", "DIGEST", "SIZE", "USED"]
+    assert len(lines) == 9
+    assert all(line.endswith("in use") for line in lines[1:])
+    digest = str(image.layers[0].descriptor.digest)
+    assert f"known   {digest[:19]} " in "\n".join(lines)
+    assert main(["store", "ls", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 8
+    assert ("known", digest, True) in [(row["kind"], row["digest"], row["in_use"]) for row in rows]
     for layer in layers:
         layer.store.close()
     image.close()
@@ -209,5 +216,5 @@ def test_the_store_is_listed(
     assert capsys.readouterr().out == "0 B freed\n"
     assert main(["store", "prune"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 9
-    assert main(["store", "ls"]) == 0
+    assert main(["store", "ls", "--json"]) == 0
     assert capsys.readouterr().out == ""

@@ -6,6 +6,9 @@ import os
 import re
 from typing import NamedTuple
 
+UNIONFS = "fuse.unionfs"
+"""The type of this project's mounts."""
+
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
@@ -17,6 +20,10 @@ class MountInfo(NamedTuple):
     type: str
     source: str
     options: str
+
+    @property
+    def is_unionfs(self) -> bool:
+        return self.type == UNIONFS
 
     def option(self, name: str) -> str | None:
         """The value of the option `name`, None where it is not there."""

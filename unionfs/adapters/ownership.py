@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from unionfs.core.attrs import SAME, Changes
+from unionfs.core.plans.attrs import SAME, Changes
 from unionfs.errors import ConfigError, error
 from unionfs.types import Owner, Stat
 

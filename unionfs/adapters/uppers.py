@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unionfs.adapters.stack import locked
+from unionfs.adapters.usage import used
 from unionfs.errors import ConfigError
 from unionfs.layers.host import syscalls
 from unionfs.types import RenameFlags
@@ -47,12 +48,9 @@ class Named(NamedTuple):
     work: str
     beneath: Beneath
 
-    def size(self) -> int:
-        """The bytes that its files take on the disk."""
-        total = 0
-        for directory, _, files in os.walk(self.upper):
-            total += sum(os.lstat(os.path.join(directory, name)).st_blocks * 512 for name in files)
-        return total
+    def size(self) -> int | None:
+        """The bytes that its files take on the disk; None where not all of them can be seen."""
+        return used(self.upper)
 
 
 class Uppers:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers
+from unionfs.cli.parsers import Subparsers, add_commands, examples
 
 if TYPE_CHECKING:
     from unionfs.bench.peers import Peer
@@ -28,15 +28,22 @@ _DESCRIPTION = (
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "bench", help="measure this project beside its peers", description="Measure unions beside each other."
+        "bench",
+        usage="SUBJECT ...",
+        help="measure this project beside its peers",
+        description="Measure unions beside each other.",
     )
-    subjects = parser.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
+    subjects = add_commands(parser, "SUBJECT", "subject")
     _add_copyup(subjects)
 
 
 def _add_copyup(subjects: Subparsers) -> None:
     parser = subjects.add_parser(
-        "copy-up", help="what the first change of a lower file costs", description=_DESCRIPTION
+        "copy-up",
+        usage="[OPTION]... [DIRECTORY]",
+        help="what the first change of a lower file costs",
+        description=_DESCRIPTION,
+        epilog=examples("unionfs bench copy-up /var/tmp --sizes 4K,1M,64M --plot copy-up.svg"),
     )
     parser.add_argument(
         "directory",
@@ -47,17 +54,21 @@ def _add_copyup(subjects: Subparsers) -> None:
         help="on the file system to be measured; default: the current one",
     )
     parser.add_argument(
-        "--sizes", type=_sizes, default=_SIZES, metavar="SIZE,…", help=f"of the files; default: {_SIZES}"
+        "--sizes", type=_sizes, default=_SIZES, metavar="SIZE,...", help=f"of the files; default: {_SIZES}"
     )
     parser.add_argument(
-        "--repeats", type=_repeats, default=_REPEATS, metavar="N", help=f"default: {_REPEATS}"
+        "--repeats",
+        type=_repeats,
+        default=_REPEATS,
+        metavar="N",
+        help=f"of each measurement; default: {_REPEATS}",
     )
     parser.add_argument(
         "--peers",
         type=lambda text: text.split(","),
         default=_PEERS,
-        metavar="PEER,…",
-        help=f"those of them that are here; default: {_PEERS}; also known: "
+        metavar="PEER,...",
+        help=f"those of them that are here; default: {_PEERS.replace(',', ', ')}; also known: "
         "unionfs-fusepy (the other transport), overlayfs-metacopy (the kernel's with metacopy=on)",
     )
     parser.add_argument(

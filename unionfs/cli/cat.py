@@ -6,14 +6,19 @@ import argparse
 import shutil
 import sys
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers, examples
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "cat", help="print a file of an image", description="Write a file of an image to standard output."
+        "cat",
+        usage="[OPTION]... IMAGE:/PATH",
+        help="print a file of an image",
+        description="Write a file of an image to standard output.",
+        epilog=examples("unionfs cat oci:images:1.0:/etc/os-release"),
     )
-    parser.add_argument("image", metavar="IMAGE:/PATH")
+    parser.add_argument("image", metavar="IMAGE:/PATH", help=f"a file in an image: {image_options.FORMS}")
     image_options.add_source(parser)
     parser.set_defaults(run=run)
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import argparse
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers, examples
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "commit",
+        usage="[OPTION]... MOUNTPOINT|UPPER IMAGE",
         help="write the upper layer into an image",
-        description=(
-            "Write the image beneath a mount, and its upper as one more layer, as a new image:"
-            f" {image_options.FORMS}. Layers that are there already are not written again."
+        description="Write the image beneath a mount, and its upper as one more layer, as a new image,"
+        " and print its digest. Layers that are there already are not written again.",
+        epilog=examples(
+            "unionfs commit MOUNTPOINT oci:images:1.1",
+            "unionfs commit MOUNTPOINT docker://registry.example/app:1.1 -m update",
+            "unionfs commit UPPER oci:images:1.1 --base oci:images:1.0",
         ),
     )
-    parser.add_argument("target", metavar="MOUNTPOINT|UPPER")
-    parser.add_argument("destination", metavar="IMAGE")
-    parser.add_argument("-a", "--author", default="", help="who made the image")
-    parser.add_argument("-m", "--message", default="", help="a comment for its history")
-    parser.add_argument("--created-by", metavar="COMMAND", default="unionfs commit", help="for its history")
+    parser.add_argument(
+        "target", metavar="MOUNTPOINT|UPPER", help="where the union is mounted, or its upper, by path or name"
+    )
+    parser.add_argument("destination", metavar="IMAGE", help=image_options.FORMS)
+    parser.add_argument("-a", "--author", metavar="NAME", default="", help="who made the image")
+    parser.add_argument("-m", "--message", metavar="TEXT", default="", help="a comment for its history")
+    parser.add_argument(
+        "--created-by", metavar="COMMAND", default="unionfs commit", help="what its history says made it"
+    )
     parser.add_argument(
         "-c",
         "--change",

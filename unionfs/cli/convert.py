@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers, examples
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "convert",
+        usage="[OPTION]... SOURCE DESTINATION",
         help="copy an image from one form into another",
-        description=f"Copy an image, its digests verified on the way. Images are {image_options.FORMS}.",
+        description="Copy an image, its digests verified on the way, and print the digest of what was made.",
+        epilog=examples(
+            "unionfs convert docker://docker.io/library/debian:12 oci:images:debian",
+            "unionfs convert oci:images:debian docker-archive:debian.tar --squash all",
+        ),
     )
-    parser.add_argument("source", metavar="SOURCE")
-    parser.add_argument("destination", metavar="DESTINATION")
+    parser.add_argument("source", metavar="SOURCE", help=f"an image: {image_options.FORMS}")
+    parser.add_argument("destination", metavar="DESTINATION", help="another, in any of these forms")
     parser.add_argument(
         "--squash", metavar="N..M|all", help="make one layer of those from N to M, counted from the lowest, 1"
     )

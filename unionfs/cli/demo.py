@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unionfs.cli import Subparsers
+from unionfs.cli.parsers import Subparsers
 from unionfs.types import Kind
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "demo",
+        usage="[--no-mount]",
         help="show what it does, on an image made for the purpose",
         description="Make a small image, change it through a union, commit the change; leave nothing behind.",
     )
@@ -32,6 +32,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="unionfs-demo-", ignore_cleanup_errors=True) as directory:
         return _show(Path(directory), mount=not args.no_mount)
 
@@ -106,9 +108,9 @@ def _mount(directory: Path, reference: str) -> _Shown:
 
 
 def _unmount(shown: _Shown) -> None:
-    from unionfs.adapters.fuse import mounting
+    from unionfs.adapters.fuse.unmounting import unmount
 
-    mounting.unmount(str(shown.root))
+    unmount(str(shown.root))
 
 
 def _in_memory(reference: str, reason: str) -> _Shown:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers, examples
 from unionfs.cli.sizes import shown_size
 from unionfs.types import Kind
 
@@ -23,11 +24,21 @@ _SIZE = 9
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "diff",
+        usage="[OPTION]... MOUNTPOINT|UPPER|IMAGE [IMAGE]",
         help="list what has changed in the upper layer, or from one image to another",
         description="List what the upper layer, or the second image, adds (A), changes (C) and removes (D).",
+        epilog=examples(
+            "unionfs diff MOUNTPOINT -s",
+            "unionfs diff UPPER --base oci:images:1.0",
+            "unionfs diff oci:images:1.0 oci:images:1.1",
+        ),
     )
-    parser.add_argument("target", metavar="MOUNTPOINT|UPPER|IMAGE")
-    parser.add_argument("other", metavar="IMAGE", nargs="?", help="what the image before it is compared to")
+    parser.add_argument(
+        "target",
+        metavar="MOUNTPOINT|UPPER|IMAGE",
+        help="where the union is mounted, or its upper, by path or name; or an older image",
+    )
+    parser.add_argument("other", metavar="IMAGE", nargs="?", help="what an older image is compared to")
     parser.add_argument("-s", "--sizes", action="store_true", help="how large each is, and all together")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: path, change, kind, size"

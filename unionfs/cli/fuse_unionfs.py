@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from unionfs import __version__
+from unionfs.cli import layer_options
+from unionfs.cli.failures import reason
+from unionfs.cli.parsers import Parser, examples
 from unionfs.errors import UnionError
-
-_WIDTH = 80
-"""Of the help, in characters. To find out the terminal's argparse would load shutil at every start."""
 
 _LAYERS = "dialect=mixed"
 """podman and buildah unpack images with AuFS's whiteouts, wherever in the tree."""
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _mount(places[-1], args.words, foreground=args.foreground)
     except (UnionError, OSError) as failure:
-        print(f"fuse-unionfs: {failure}", file=sys.stderr)
+        print(f"fuse-unionfs: {reason(failure)}", file=sys.stderr)
         return 1
     return 0
 
@@ -47,12 +46,15 @@ def _mount(target: str, words: Sequence[str], *, foreground: bool) -> None:
     mounting.mount(target, options.parse([_LAYERS, *words]), foreground=foreground)
 
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> Parser:
+    parser = Parser(
         prog="fuse-unionfs",
-        usage="%(prog)s [-f] [-d] [-o OPTIONS] [SOURCE] TARGET",
-        formatter_class=partial(argparse.HelpFormatter, width=_WIDTH),
+        usage="[-f] [-d] [-o OPTIONS] [SOURCE] TARGET",
         description="Mount a union of directories, in place of fuse-overlayfs; return once it answers.",
+        epilog=examples(
+            "fuse-unionfs -o lowerdir=A:B,upperdir=U,workdir=W TARGET",
+            "mount -t fuse.fuse-unionfs union TARGET -o lowerdir=A:B",
+        ),
     )
     parser.add_argument(
         "places",
@@ -60,13 +62,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="TARGET",
         help="where to mount; a source, as mount(8) has it, means nothing",
     )
-    parser.add_argument(
-        "-o",
-        dest="words",
-        metavar="OPTIONS",
-        action="append",
-        default=[],
-        help="lowerdir=A:B (top-most first), upperdir=U, workdir=W, uidmapping=…, …",
+    layer_options.add_words(
+        parser, "lowerdir=A:B (top-most first), upperdir=U, workdir=W, uidmapping=IDS, ..."
     )
     parser.add_argument("-f", dest="foreground", action="store_true", help="stay in the foreground")
     parser.add_argument(

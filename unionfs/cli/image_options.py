@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from unionfs.cli import limits
+from unionfs.cli import layer_options, limits
 
 if TYPE_CHECKING:
     from unionfs.images import Limits, Output, Platform, Progress
@@ -24,6 +24,12 @@ class Source(NamedTuple):
 
 
 AS_USUAL = Source()
+
+
+def add_path(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "image", metavar="IMAGE[:/PATH]", help=f"an image: {FORMS}; and a path in it (default: its root)"
+    )
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -53,14 +59,7 @@ def add_beneath(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base", metavar="IMAGE", help="the image that an UPPER which is not mounted lies on"
     )
-    parser.add_argument(
-        "-o",
-        dest="words",
-        metavar="OPTIONS",
-        action="append",
-        default=[],
-        help="of an UPPER which is not mounted: lowerdir=A:B, dialect=…, userxattr",
-    )
+    layer_options.add_words(parser, "of an UPPER which is not mounted: lowerdir=A:B, dialect=NAME, userxattr")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ _OPTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what of an image is believed, when a layer is first read")
+    group = parser.add_argument_group("limits of what is believed of an image")
     for name, what in _OPTIONS.items():
         group.add_argument(
             _flag(name), type=_number, dest=f"max_{name}", metavar="N", help=f"at most so many {what}"

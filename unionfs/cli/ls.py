@@ -9,19 +9,22 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers, examples
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    from unionfs.cli.target import IMAGE_PATH
-
     parser = subparsers.add_parser(
-        "ls", help="list a directory of an image", description="List a directory, or one file, of an image."
+        "ls",
+        usage="[OPTION]... IMAGE[:/PATH]",
+        help="list a directory of an image",
+        description="List a directory, or one file, of an image.",
+        epilog=examples("unionfs ls -lR oci:images:1.0:/etc"),
     )
-    parser.add_argument("image", metavar=IMAGE_PATH)
+    image_options.add_path(parser)
     parser.add_argument("-l", "--long", action="store_true", help="with mode, links, owner, size and time")
     parser.add_argument("-R", "--recursive", action="store_true", help="with all directories below")
     image_options.add_source(parser)

@@ -10,18 +10,21 @@ Every command is a module with `add_parser(subparsers)`, which must be cheap, an
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from signal import SIGINT
 
 from unionfs import __version__
+from unionfs.cli.failures import reason
+from unionfs.cli.parsers import Parser, add_commands
 from unionfs.errors import UnionError
 
-_COMMANDS = (
-    *("mount", "umount", "diff", "commit", "convert", "upper", "fsck"),
-    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo"),
+COMMANDS = (
+    *("mount", "umount", "ps", "diff", "commit", "convert", "upper", "fsck"),
+    *("layers", "ls", "cat", "stat", "tree", "store", "bench", "demo", "completion"),
 )
 
 
@@ -29,30 +32,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own if None); the exit code."""
     given = _as_command(sys.argv[1:] if arguments is None else arguments)
     args = parser(given).parse_args(given)
+    _print_any_name()
     try:
         code: int = args.run(args)
+        _flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        _close_output()
         return 1
     except (UnionError, OSError) as failure:
-        print(f"unionfs {args.command}: {failure}", file=sys.stderr)
+        _close_output()
+        print(f"unionfs {args.command}: {reason(failure)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 128 + SIGINT
     return code
+
+
+def _print_any_name() -> None:
+    """Names need not be text in the terminal's encoding: their bytes are printed as they are."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as for a service that has none
+        sys.stdout.flush()
+
+
+def _close_output() -> None:
+    """Where what was printed cannot be written, drop it: Python would try again, and complain, at its end."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_command(arguments: Sequence[str]) -> Sequence[str]:
     """mount.fuse3(8), for the type ``fuse.unionfs``, says ``unionfs SOURCE MOUNTPOINT -o OPTIONS``."""
-    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in _COMMANDS:
+    if len(arguments) == 4 and arguments[2] == "-o" and arguments[0] not in COMMANDS:
         return ["mount", *arguments]
     return arguments
 
 
-def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+def parser(arguments: Sequence[str] = ()) -> Parser:
     """Of the command that is given alone, if it is one: a mount is not to wait for what it has no use for."""
-    commands = [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS
-    parser = argparse.ArgumentParser(prog="unionfs", description="A layered union filesystem.")
+    commands = [arguments[0]] if arguments and arguments[0] in COMMANDS else COMMANDS
+    parser = Parser(
+        prog="unionfs",
+        usage="COMMAND ...",
+        description="Stack read-only layers, write on top of them, and keep the difference.",
+        epilog="'unionfs COMMAND --help' says more about a command.",
+    )
     parser.add_argument("--version", action="version", version=f"unionfs {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = add_commands(parser, "COMMAND", "command")
     for command in commands:
         import_module(f"unionfs.cli.{command}").add_parser(subparsers)
     return parser

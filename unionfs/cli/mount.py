@@ -5,36 +5,43 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options, upper
+from unionfs.cli import image_options, layer_options, upper
+from unionfs.cli.names import printable
+from unionfs.cli.parsers import Subparsers, examples
 from unionfs.errors import ConfigError
 from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.records import Record
+    from unionfs.adapters.mountinfo import MountInfo
     from unionfs.adapters.options import Options
     from unionfs.core.layer import Layer
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "mount", help="mount a union", description="Mount a union of directories, or of an image's layers."
+        "mount",
+        usage="[OPTION]... [[IMAGE] MOUNTPOINT]",
+        help="mount a union, or list what is mounted",
+        description="Mount a union of directories, or of an image's layers, and return once it answers."
+        " Without arguments, list the unions that are mounted, as mount(8) does.",
+        epilog=examples(
+            "unionfs mount -o lowerdir=A:B,upperdir=U,workdir=W MOUNTPOINT",
+            "unionfs mount oci:images:1.0 MOUNTPOINT --name web",
+            "unionfs mount docker://docker.io/library/debian:12 MOUNTPOINT",
+        ),
     )
     parser.add_argument(
         "places",
         nargs="*",
         metavar="[IMAGE] MOUNTPOINT",
-        help=f"{image_options.FORMS}, and where to mount it; nothing lists what is mounted",
+        help=f"an image, if any: {image_options.FORMS}; and the directory to mount on",
     )
-    parser.add_argument(
-        "-o",
-        dest="words",
-        metavar="OPTIONS",
-        action="append",
-        default=[],
-        help="overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, …",
+    layer_options.add_words(
+        parser, "overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, ..."
     )
-    parser.add_argument("--upper", metavar="DIR", help="the same as -o upperdir=DIR")
-    parser.add_argument("--work", metavar="DIR", help="the same as -o workdir=DIR")
+    layer_options.add_upper(parser)
+    layer_options.add_work(parser)
     parser.add_argument(
         "--name", metavar="NAME", help="instead of both: an upper layer that is kept under this name"
     )
@@ -103,15 +110,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from unionfs.adapters import options
-
-    parsed = options.parse(args.words)
-    return parsed._replace(
-        upper=args.upper or parsed.upper,
-        work=args.work or parsed.work,
-        copy_up=args.copy_up or parsed.copy_up,
-        cache=args.cache or parsed.cache,
-    )
+    parsed = layer_options.options(args, args.upper)
+    return parsed._replace(copy_up=args.copy_up or parsed.copy_up, cache=args.cache or parsed.cache)
 
 
 def _named(name: str, options: Options, image: str | None) -> tuple[Options, str | None]:
@@ -142,15 +142,19 @@ def _is_image(source: str, options: Options, named: bool) -> bool:
 
 
 def _list() -> int:
-    from unionfs.adapters.fuse import records
+    from unionfs.adapters.fuse import inventory
 
-    for record in records.living():
-        print(_line(record))
+    for mounted in inventory.mounted():
+        if mounted.mount is not None:
+            print(_line(mounted.mount, mounted.record))
     return 0
 
 
-def _line(record: Record) -> str:
-    options = record.options
-    layers = [*([options.upper] if options.upper else []), *options.lowers]
-    source = ":".join([*layers, *([record.image] if record.image else [])])
-    return f"{source} on {record.mountpoint} (pid {record.pid})"
+def _line(mount: MountInfo, record: Record | None) -> str:
+    """As mount(8) has them; the words are those that make such a mount again."""
+    from unionfs.adapters.options import words
+
+    source, said = mount.source, mount.options
+    if record is not None:
+        source, said = record.image or source, words(record.options)
+    return printable(f"{source} on {mount.mountpoint} type {mount.type} ({said})")

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options
+from unionfs.cli import image_options
+from unionfs.cli.parsers import Subparsers
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    from unionfs.cli.target import IMAGE_PATH
-
     parser = subparsers.add_parser(
         "stat",
+        usage="[OPTION]... IMAGE[:/PATH]",
         help="show the attributes of a file of an image",
         description="Show the attributes of a file of an image, symbolic links not followed.",
     )
-    parser.add_argument("image", metavar=IMAGE_PATH)
+    image_options.add_path(parser)
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     image_options.add_source(parser)
     parser.set_defaults(run=run)

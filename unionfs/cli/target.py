@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from unionfs.core.union import Union
     from unionfs.images import Image
 
-IMAGE_PATH = "IMAGE[:/PATH]"
-
 
 def image_layers(reference: str, source: Source, *, unpacked: bool = False) -> tuple[str, list[Layer]]:
     """A reference that means the same image from anywhere and at any time, and the image's layers."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from unionfs.cli import Subparsers, image_options
-from unionfs.cli.sizes import shown_size
+from unionfs.cli import image_options
+from unionfs.cli.names import beneath_lines, printable
+from unionfs.cli.parsers import Subparsers, add_commands, examples
+from unionfs.cli.sizes import shown_size_if_known
 
 if TYPE_CHECKING:
     from unionfs.adapters.uppers import Named, Uppers
@@ -15,22 +17,39 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "upper",
+        usage="ACTION ...",
         help="list, reset or remove named upper layers",
         description="List, reset or remove the upper layers that 'unionfs mount --name' made.",
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    ls = actions.add_parser("ls", help="list them: what they lie on, how large, where mounted")
+    actions = add_commands(parser, "ACTION", "action")
+    ls = actions.add_parser(
+        "ls",
+        usage="[--json]",
+        help="list them",
+        description="List the named uppers: how large each is, what it lies on, and where it is mounted.",
+    )
     ls.add_argument("--json", action="store_true", help="one JSON object a line")
     ls.set_defaults(run=run_ls)
-    reset = actions.add_parser("reset", help="discard all changes, and go on from an image")
-    reset.add_argument("name", metavar="NAME")
+    reset = actions.add_parser(
+        "reset",
+        usage="[OPTION]... NAME [IMAGE]",
+        help="discard all changes",
+        description="Discard all changes in an upper, and go on from what it lies on, or from another image.",
+        epilog=examples("unionfs upper reset web", "unionfs upper reset web oci:images:1.1"),
+    )
+    reset.add_argument("name", metavar="NAME", help="of the upper")
     reset.add_argument(
         "image", metavar="IMAGE", nargs="?", help="an earlier or later commit (default: what it lies on)"
     )
     image_options.add_source(reset)
     reset.set_defaults(run=run_reset)
-    rm = actions.add_parser("rm", help="remove it with all changes")
-    rm.add_argument("names", metavar="NAME", nargs="+")
+    rm = actions.add_parser(
+        "rm",
+        usage="NAME...",
+        help="remove one, with all changes",
+        description="Remove uppers, with all changes in them.",
+    )
+    rm.add_argument("names", metavar="NAME", nargs="+", help="of an upper")
     rm.set_defaults(run=run_rm)
 
 
@@ -46,6 +65,8 @@ def run_ls(args: argparse.Namespace) -> int:
     from unionfs.adapters.fuse import records
 
     places = uppers()
+    if not args.json:
+        print(_row("NAME", "SIZE", "MOUNTPOINT"))
     for name in places.names():
         named = places.find(name)
         if named is not None:
@@ -56,8 +77,13 @@ def run_ls(args: argparse.Namespace) -> int:
 
 
 def _as_text(named: Named, mountpoint: str | None) -> str:
-    where = f" on {mountpoint}" if mountpoint else ""
-    return f"{named.name} {shown_size(named.size())} {named.beneath}{where}"
+    row = _row(named.name, shown_size_if_known(named.size()), printable(mountpoint or "-"))
+    beneath = beneath_lines(named.beneath.lowers, named.beneath.image)
+    return "\n    ".join([row, *beneath])
+
+
+def _row(name: str, size: str, mountpoint: str) -> str:
+    return f"{name:<20} {size:>8} {mountpoint}"
 
 
 def _as_json(named: Named, mountpoint: str | None) -> str:

@@ -26,7 +26,6 @@ back, so this holds against everybody but root. What is kept here is ours alone 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -340,6 +339,8 @@ class LayerStore:
 def remove(path: Path) -> None:
     """Take away what there is, a tree or a file."""
     if path.is_dir() and not path.is_symlink():
+        import shutil  # it brings bz2 and lzma, and most mounts remove nothing
+
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

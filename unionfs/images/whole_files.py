@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from unionfs.images.transport import Blob
 @contextmanager
 def temporary(directory: Path) -> Iterator[IO[bytes]]:
     """A file in `directory` that goes away unless `publish` gives it a name."""
+    import tempfile  # it brings shutil and random, and most mounts write nothing
+
     try:
         opened = tempfile.NamedTemporaryFile(  # noqa: SIM115 - entered below
             dir=directory, prefix=".unionfs-", delete=False

@@ -15,7 +15,8 @@ import tempfile
 from abc import ABC, abstractmethod
 from threading import Timer
 
-from unionfs.adapters.fuse import mounting, records
+from unionfs.adapters.fuse import records
+from unionfs.adapters.fuse.unmounting import unmount
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.core.dialect import Dialect
 from unionfs.core.layer import Layer, UpperLayer
@@ -283,7 +284,7 @@ class FuseMount(DirectoryParty):
         return PathSubject(self.mountpoint)
 
     def _unmount(self) -> None:
-        mounting.unmount(os.fsdecode(self.mountpoint))
+        unmount(os.fsdecode(self.mountpoint))
         self._watchdog.cancel()
 
     def _crash(self) -> None:

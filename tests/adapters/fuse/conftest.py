@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mounts import HANGS_AFTER, Mount
+from mounts import HANGS_AFTER, NOBODY, Mount
 
 from unionfs.adapters.fuse import transports
 
@@ -39,3 +42,16 @@ def mounted(prepared: Mount) -> Callable[..., Path]:
         return prepared.merged
 
     return fill_and_mount
+
+
+@pytest.fixture(params=[transports.NATIVE, transports.FUSEPY])
+def ours(request: pytest.FixtureRequest) -> Iterator[Mount]:
+    """Directories that belong to nobody, and /dev/fuse for everybody, as udev sets it up."""
+    os.chmod("/dev/fuse", 0o666)
+    with tempfile.TemporaryDirectory(prefix="unionfs-test-") as directory:
+        os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
+        mount = Mount(Path(directory), request.param)
+        for path in Path(directory).iterdir():
+            os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        yield mount
+        subprocess.run(["umount", "-l", str(mount.merged)], check=False, capture_output=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+from commandline import COMMAND
 
 from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounted_at
@@ -15,7 +20,7 @@ from unionfs.core.workdir import WHITEOUT
 HANGS_AFTER = 60
 """Seconds until a mount is taken for hung. Killing its daemon ends every call that waits for it."""
 
-COMMAND = (sys.executable, "-m", "unionfs.cli")
+NOBODY = pwd.getpwnam("nobody")
 
 
 def unionfs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -27,6 +32,31 @@ def unionfs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=HANGS_AFTER,
     )
+
+
+def as_nobody(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as nobody, who may not be able to read this Python: it is loaded before."""
+    script = f"""
+import ctypes, glob, importlib, os, pkgutil, sys, fuse, unionfs.images
+for module in pkgutil.iter_modules(unionfs.images.__path__, "unionfs.images."):
+    importlib.import_module(module.name)
+from unionfs.adapters.fuse import fusermount, inventory, mounting
+from unionfs.cli import diff, main, mount, ps, target, umount
+from unionfs.layers import memory
+os.setgroups([]); os.setgid({NOBODY.pw_gid}); os.setuid({NOBODY.pw_uid})
+ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, or /proc/self still belongs to root
+sys.exit(main.main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANGS_AFTER)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for it, not for ever."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class Mount:

@@ -222,3 +222,17 @@ def test_records_are_kept_out_of_another_users_runtime_directory(
     assert records.runtime_directory() == f"{tmp_path}/unionfs"
     os.chown(tmp_path, 1, 1)
     assert records.runtime_directory() == "/run/unionfs"
+
+
+def test_what_another_daemon_of_the_same_number_left_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Process numbers come again; an unmount told of a failure that had been another's."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    record = records.Record(str(tmp_path), Options(), None, os.getpid())
+    with pytest.raises(OSError, match="words"), records.reporting_failure(record):
+        raise OSError("words")
+    records.report_left(record, 1)
+    with records.published(record):
+        assert os.listdir(tmp_path / "unionfs") == [f"{os.getpid()}.json"]
+    assert records.take_failure(record) is None

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mounts import Mount
+from mounts import Mount, eventually
 
-from unionfs.adapters.fuse import daemon, records, transports
+from unionfs.adapters.fuse import logs, records, transports
 from unionfs.adapters.mountinfo import mounted_at
 
 pytestmark = pytest.mark.parametrize("prepared", [transports.NATIVE], indirect=True)
@@ -36,15 +36,8 @@ sys.exit(main.main(sys.argv[1:]))
 """
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def log_of(mount: Mount) -> str:
-    return Path(daemon.log_path(records.runtime_directory(), mount.pid)).read_text()
+    return Path(logs.log_path(records.runtime_directory(), mount.pid)).read_text()
 
 
 def test_a_fault_is_eio_and_leaves_a_traceback(prepared: Mount) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from mounts import Mount, unionfs
+from mounts import Mount, eventually, unionfs
 
 from unionfs.adapters.fuse import records
 
@@ -37,13 +37,6 @@ def write_at(file: Path, data: bytes, offset: int) -> None:
 
 def written(model: bytes, data: bytes, offset: int) -> bytes:
     return model[:offset].ljust(offset, b"\0") + data + model[offset + len(data) :]
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # One truth, over both transports

@@ -8,9 +8,9 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NoReturn
 
+from unionfs.adapters.fuse.logs import drop_empty, log_path
 from unionfs.errors import UnionError
 
 Serve = Callable[[Callable[[], None]], None]
@@ -45,17 +45,6 @@ def in_background(serve: Serve, logs: str) -> None:
         if answer.read() != _READY:
             _, code = os.waitpid(child, 0)
             raise UnionError(_first_line(words.read()) or f"the daemon ended with status {code}")
-
-
-def log_path(logs: str, pid: int) -> str:
-    return os.path.join(logs, f"{pid}.log")
-
-
-def drop_empty(log: str) -> None:
-    """Remove the log of a daemon that has ended, if it says nothing."""
-    with suppress(FileNotFoundError):
-        if not os.path.getsize(log):
-            os.unlink(log)
 
 
 def _prepare() -> None:

@@ -1,8 +1,7 @@
-"""Mounting, unmounting, and what to do about a mountpoint whose daemon was killed."""
+"""Mounting, also where a killed daemon has left something on the mountpoint."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -12,14 +11,12 @@ from functools import partial
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, records, transports
 from unionfs.adapters.fuse.detaching import detach
+from unionfs.adapters.fuse.unmounting import is_ours, is_stale, unmount
 from unionfs.adapters.fuse.volumes import Volume, attach
-from unionfs.adapters.fuse.volumes import detach as detach_volumes
-from unionfs.adapters.mountinfo import MountInfo, mounted_at
+from unionfs.adapters.mountinfo import mounted_at
 from unionfs.adapters.options import Options
 from unionfs.core.layer import Layer
 from unionfs.errors import ConfigError, UnionError
-
-TYPE = "fuse.unionfs"
 
 _PREDECESSOR_SECONDS = 10
 """A mount that is out of sight, but not gone, is served for longer; then its upper is in use."""
@@ -75,31 +72,6 @@ def mount(
             raise
 
 
-def unmount(mountpoint: str, *, lazy: bool = False, progress: Callable[[int], None] | None = None) -> None:
-    """Unmount, and return once the daemon has finished; with `lazy` at once, even where files are open.
-
-    `progress` is told how many bytes the daemon still has to copy. `UnionError` where
-    nothing of ours is mounted, something in it is in use, or a file could not be completed.
-    """
-    mountpoint = os.path.realpath(mountpoint)
-    mounted = mounted_at(mountpoint)
-    if not _is_ours(mounted):
-        raise UnionError(f"{mountpoint}: not a unionfs mount")
-    record = records.find(mountpoint)
-    if record is not None:
-        detach_volumes(mountpoint, record.volumes)
-    detach(mountpoint, lazy=lazy or _is_stale(mountpoint))
-    if record is not None and not lazy:
-        records.wait_until_gone(record, progress=progress)
-        _check_complete(record)
-
-
-def _check_complete(record: records.Record) -> None:
-    failure = records.take_failure(record)
-    if failure is not None:
-        raise UnionError(f"{record.mountpoint}: {failure}; the next mount goes on with what is unfinished")
-
-
 def _guarded(mountpoint: str) -> AbstractContextManager[None]:
     if os.geteuid() == 0:
         return nullcontext()
@@ -110,29 +82,17 @@ def _guarded(mountpoint: str) -> AbstractContextManager[None]:
 
 def _recover(mountpoint: str) -> None:
     """Take away what a killed daemon left on a mountpoint."""
-    while _is_stale(mountpoint) and _is_ours(mounted_at(mountpoint)):
+    while is_stale(mountpoint) and is_ours(mounted_at(mountpoint)):
         detach(mountpoint, lazy=True)
 
 
 def _check_free(mountpoint: str) -> None:
-    if _is_ours(mounted_at(mountpoint)):
+    if is_ours(mounted_at(mountpoint)):
         raise UnionError(f"mountpoint={mountpoint}: already a unionfs mount")
 
 
 def _await_predecessor(options: Options) -> None:
     """Wait for a daemon that is still putting the same upper on disk: umount(8) does not."""
     for record in records.living():
-        if record.options.upper == options.upper and not _is_ours(mounted_at(record.mountpoint)):
+        if record.options.upper == options.upper and not is_ours(mounted_at(record.mountpoint)):
             records.wait_until_gone(record, _PREDECESSOR_SECONDS)
-
-
-def _is_stale(mountpoint: str) -> bool:
-    try:
-        os.statvfs(mountpoint)  # the kernel would answer lstat(2) from what it remembers of the dead
-    except OSError as failure:
-        return failure.errno == errno.ENOTCONN
-    return False
-
-
-def _is_ours(mounted: MountInfo | None) -> bool:
-    return mounted is not None and mounted.type == TYPE

@@ -1,6 +1,7 @@
 """What is mounted: one small file a mount, locked by its daemon for as long as that lives.
 
-So a record that nobody locks is a dead daemon's, whatever became of its process number.
+So a record that nobody locks is a dead daemon's, whatever became of its process number. It is
+kept until what the daemon left on the mountpoint is taken away.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from unionfs.adapters.fuse.daemon import drop_empty, log_path
+from unionfs.adapters.fuse.logs import drop_empty, log_path
 from unionfs.adapters.fuse.volumes import Volume
+from unionfs.adapters.mountinfo import mounted_at
 from unionfs.adapters.options import Options
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
 
 _LOOKS_AGAIN_AFTER = 0.005
 """Seconds."""
+
+_AT_MOST = 16 << 20
+"""Bytes of a record; one of a thousand layers has a few hundred thousand."""
 
 
 class Record(NamedTuple):
@@ -34,6 +39,15 @@ class Record(NamedTuple):
     unpacked: bool = False
     """Whether the image's layers are directories."""
     volumes: tuple[Volume, ...] = ()
+
+
+class Found(NamedTuple):
+    """A record as it is kept: whose it is (a user's number), and whether its daemon lives."""
+
+    record: Record
+    path: str
+    owner: int
+    lives: bool
 
 
 def runtime_directory() -> str:
@@ -57,12 +71,23 @@ def _runtime_paths() -> Iterator[str]:
     yield f"/tmp/unionfs-{_outer_uid()}"
 
 
+def everybodys_directories() -> list[str]:
+    """Where this and other users' records may be; not all of them can be read by everybody."""
+    from glob import glob  # who mounts has only his own
+
+    theirs = (path for path in glob("/tmp/unionfs-*") if path.rpartition("-")[2].isdecimal())
+    candidates = [*_runtime_paths(), "/run/unionfs", *glob("/run/user/*/unionfs"), *theirs]
+    return [path for path in dict.fromkeys(map(os.path.realpath, candidates)) if os.path.isdir(path)]
+
+
 def _may_be_ours(path: str) -> bool:
     """Not so where sudo(8) has kept another user's environment."""
     try:
         return os.stat(path).st_uid == os.geteuid()
     except FileNotFoundError:
         return True
+    except PermissionError:
+        return False
 
 
 def _outer_uid() -> int:
@@ -88,6 +113,7 @@ def _made_first(path: str, *others: str) -> str:
 @contextmanager
 def published(record: Record) -> Iterator[None]:
     """Show `record` to others; it disappears at the end, or is dead when this process is."""
+    _forget_predecessor(record)
     path = os.path.join(runtime_directory(), f"{record.pid}.json")
     fd = os.open(path + ".new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -97,18 +123,50 @@ def published(record: Record) -> Iterator[None]:
         try:
             yield
         finally:
-            os.unlink(path)
+            if not _is_mounted(record):
+                os.unlink(path)
     finally:
         os.close(fd)
 
 
+def _forget_predecessor(record: Record) -> None:
+    """What a daemon that once had our number left word of is not about us."""
+    for kind in ("failed", "left"):
+        with suppress(FileNotFoundError):
+            os.unlink(_path(record, kind))
+
+
 def living() -> list[Record]:
-    """The records of all mounts whose daemon lives, oldest first. Dead ones are cleaned away."""
-    directory = runtime_directory()
+    """The records of this user's mounts whose daemon lives, oldest first. Others of no use are removed."""
+    everything = found_in(runtime_directory())
+    alive = [each.record for each in everything if each.lives]
+    served = {record.mountpoint for record in alive}
+    for record, path, _, lives in everything:
+        if not lives and (record.mountpoint in served or not _is_mounted(record)):
+            _forget(record, path)
+    return alive
+
+
+def _is_mounted(record: Record) -> bool:
+    mounted = mounted_at(record.mountpoint)
+    return mounted is not None and mounted.is_unionfs
+
+
+def _forget(record: Record, path: str) -> None:
+    with suppress(FileNotFoundError):  # a daemon that has just ended, or somebody was quicker
+        os.unlink(path)
+    drop_empty(log_path(os.path.dirname(path), record.pid))
+
+
+def found_in(directory: str) -> list[Found]:
+    """All records that are kept in `directory`, oldest first; it may be another user's, who may lie."""
     with os.scandir(directory) as entries:
-        paths = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(".json")]
-    records = [_read(path) for _, path in sorted(paths)]
-    return [record for record in records if record is not None]
+        paths = [
+            (entry.stat(follow_symlinks=False).st_mtime_ns, entry.path)
+            for entry in entries
+            if entry.name.endswith(".json")
+        ]
+    return [found for found in (_read(path) for _, path in sorted(paths)) if found is not None]
 
 
 def find(mountpoint: str) -> Record | None:
@@ -190,17 +248,15 @@ def _is_same(directory: str, path: str) -> bool:
     return os.path.realpath(directory) == path
 
 
-def _read(path: str) -> Record | None:
+def _read(path: str) -> Found | None:
+    """None for what is gone meanwhile, may not be read, or is no record."""
     try:
-        with open(path, "rb") as file:
-            record = _parse(file.read())
-            if _is_locked(file.fileno()):
-                return record
-        os.unlink(path)
-        drop_empty(log_path(os.path.dirname(path), record.pid))
-    except FileNotFoundError:  # a daemon that has just ended
-        pass
-    return None
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            record = _parse(file.read(_AT_MOST))
+            return Found(record, path, os.fstat(fd).st_uid, _is_locked(fd))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def _is_locked(fd: int) -> bool:
@@ -217,7 +273,11 @@ def _parse(text: bytes) -> Record:
     volumes = tuple(Volume(*volume) for volume in fields.pop("volumes", ()))
     options = _options(fields.pop("options"))
     known = {name: value for name, value in fields.items() if name in Record._fields}
-    return Record(options=options, volumes=volumes, **known)
+    record = Record(options=options, volumes=volumes, **known)
+    paths = [record.mountpoint, *options.lowers, options.upper or "", options.work or "", record.image or ""]
+    if not isinstance(record.pid, int) or any("\0" in path for path in paths):
+        raise ValueError(text)
+    return record
 
 
 def _options(words: dict[str, Any]) -> Options:

@@ -38,6 +38,9 @@ class Volume(NamedTuple):
     path: str
     read_only: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.host}:/{self.path}{':ro' if self.read_only else ''}"
+
 
 def parse_volume(text: str) -> Volume:
     """``HOST:PATH[:ro|rw]``, as podman-run(1) has it. `ConfigError` for anything else."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import xxhash
@@ -49,19 +48,33 @@ class Stored(NamedTuple):
 NOTHING = Stored(0, 0, 0, xxhash.xxh3_128_digest(b""))
 
 
-@dataclass(slots=True)
 class Node:
     """A file of an archive that is being indexed; several names may lead to it."""
 
-    mode: int
-    uid: int = 0
-    gid: int = 0
-    rdev: int = 0
-    mtime_ns: int = 0
-    xattrs: Mapping[bytes, bytes] = field(default_factory=dict)
-    target: bytes = b""
-    stored: Stored = NOTHING
-    children: dict[bytes, Node] = field(default_factory=dict)
+    # dataclasses would be a tenth of what a mount imports.
+    __slots__ = ("children", "gid", "mode", "mtime_ns", "rdev", "stored", "target", "uid", "xattrs")
+
+    def __init__(
+        self,
+        mode: int,
+        uid: int = 0,
+        gid: int = 0,
+        rdev: int = 0,
+        mtime_ns: int = 0,
+        xattrs: Mapping[bytes, bytes] | None = None,
+        target: bytes = b"",
+        stored: Stored = NOTHING,
+        children: dict[bytes, Node] | None = None,
+    ) -> None:
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.rdev = rdev
+        self.mtime_ns = mtime_ns
+        self.xattrs: Mapping[bytes, bytes] = xattrs or {}
+        self.target = target
+        self.stored = stored
+        self.children: dict[bytes, Node] = children or {}
 
 
 class Record(NamedTuple):
