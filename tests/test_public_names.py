@@ -14,9 +14,9 @@ import unionfs
 import unionfs.images
 
 PUBLIC = {
-    "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "HostStore", "ImageError",
-    "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "OverlayDialect", "RenameFlags", "Symlink",
-    "UnionError", "UnionFS", "UnionPath", "UpperLayer", "open_image",
+    "ArchiveError", "AufsDialect", "Change", "ConfigError", "DigestError", "FsspecStore", "HostStore",
+    "ImageError", "ImageNotFoundError", "Kind", "Layer", "MemoryStore", "OverlayDialect", "RenameFlags",
+    "Symlink", "UnionError", "UnionFS", "UnionPath", "UpperLayer", "open_image", "open_union",
 }  # fmt: skip
 
 OPTIONAL = {

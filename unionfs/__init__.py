@@ -18,9 +18,10 @@ if TYPE_CHECKING:
         UnionError,
     )
     from unionfs.layers.fill import Symlink
+    from unionfs.layers.fsspec import FsspecStore
     from unionfs.layers.host import HostStore
     from unionfs.layers.memory import MemoryStore
-    from unionfs.opening import open_image
+    from unionfs.opening import open_image, open_union
     from unionfs.types import Kind, RenameFlags
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Change",
     "ConfigError",
     "DigestError",
+    "FsspecStore",
     "HostStore",
     "ImageError",
     "ImageNotFoundError",
@@ -45,6 +47,7 @@ __all__ = [
     "UnionPath",
     "UpperLayer",
     "open_image",
+    "open_union",
 ]
 
 _HOMES = {
@@ -62,9 +65,10 @@ _HOMES = {
         "UnionError",
     },
     "unionfs.layers.fill": {"Symlink"},
+    "unionfs.layers.fsspec": {"FsspecStore"},
     "unionfs.layers.host": {"HostStore"},
     "unionfs.layers.memory": {"MemoryStore"},
-    "unionfs.opening": {"open_image"},
+    "unionfs.opening": {"open_image", "open_union"},
     "unionfs.types": {"Kind", "RenameFlags"},
 }
 """Where each public name is loaded from when it is first asked for.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.cli import Subparsers, image_options, upper
 from unionfs.errors import ConfigError
+from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "mount", help="mount a union", description="Mount a union of directories, or of an image's layers."
+        "mount",
+        help="mount a union",
+        description="Mount a union of directories, of an image's layers, or of what is at a URL.",
     )
     parser.add_argument(
         "places",
         nargs="*",
-        metavar="[IMAGE] MOUNTPOINT",
-        help=f"{image_options.FORMS}, and where to mount it; nothing lists what is mounted",
+        metavar="[IMAGE|URL] MOUNTPOINT",
+        help=f"{image_options.FORMS}, or a URL that fsspec knows (s3://…, https://…), and where to mount it;"
+        " nothing lists what is mounted",
     )
     parser.add_argument(
         "-o",
@@ -80,7 +84,10 @@ def run(args: argparse.Namespace) -> int:
     from unionfs.cli.target import image_layers
 
     options = _options(args)
-    reference, mountpoint = _places(args.places, options, named=args.name is not None)
+    source, mountpoint = _places(args.places)
+    reference = source if source and _is_image(source, options, named=args.name is not None) else None
+    if source and not reference and is_url(source):
+        options = options._replace(lowers=(*options.lowers, source))
     image: str | None = None
     layers: list[Layer] = []
     if reference:
@@ -127,18 +134,19 @@ def _named(name: str, options: Options, image: str | None) -> tuple[Options, str
     return options, named.beneath.image
 
 
-def _places(places: list[str], options: Options, *, named: bool) -> tuple[str | None, str]:
-    """The image and the mountpoint. mount(8) puts a source of no meaning before the mountpoint."""
+def _places(places: list[str]) -> tuple[str | None, str]:
+    """The source, if there is one, and the mountpoint."""
     if len(places) > 2:
         raise ConfigError(f"one mountpoint is needed, not {len(places)}: {' '.join(places)}")
     *source, mountpoint = places
-    return (source[0] if source and _is_image(source[0], options, named) else None), mountpoint
+    return (source[0] if source else None), mountpoint
 
 
 def _is_image(source: str, options: Options, named: bool) -> bool:
+    """mount(8) puts a source of no meaning before the mountpoint."""
     from unionfs.images import is_reference
 
-    return not (options.lowers or named) or is_reference(source)
+    return is_reference(source) or not (options.lowers or named or is_url(source))
 
 
 def _list() -> int:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.core.node import Node
     from unionfs.core.union import Union
+    from unionfs.layers.fsspec.store import UrlOptions
 
 FILE_MODE = 0o644
 DIR_MODE = 0o755
@@ -60,7 +61,8 @@ class UnionFS:
     """Layers seen as one file system, without a mount and without privileges.
 
     `lowers` are the read-only layers, the top-most first: directories of this host
-    (`str`, `bytes` or `PathLike`), stores, or `Layer`s. What is changed goes to `upper`:
+    (`str`, `bytes` or `PathLike`), URLs that fsspec understands (``s3://…``), stores, or
+    `Layer`s. What is changed goes to `upper`:
 
         UnionFS("l2", "l1")                                 into memory, gone with this object
         UnionFS("l2", "l1", upper="changes", work="tmp")    into a directory, for the next time
@@ -68,7 +70,9 @@ class UnionFS:
 
     `work` is an empty directory on the file system of `upper`, which an upper on disk needs
     and no other may have. A layer in a dialect that cannot be guessed is given as a
-    `Layer` (store and dialect). New files belong to `owner` (uid, gid), by default to this
+    `Layer` (store and dialect); or all that are given by name have `dialect` (``aufs``, …).
+    `url_options` are what the file systems of URLs are made with, by protocol:
+    ``{"s3": {"anon": True}}``. New files belong to `owner` (uid, gid), by default to this
     process's effective ids. Raises `unionfs.ConfigError` for layers that do not fit together.
 
     Calls have the names, arguments and results of those in `os`, with these rules:
@@ -100,8 +104,10 @@ class UnionFS:
         work: AnyPath | None = None,
         read_only: bool = False,
         owner: tuple[int, int] | None = None,
+        dialect: str | None = None,
+        url_options: UrlOptions | None = None,
     ) -> None:
-        self._adopt(opened(lowers, upper, work, read_only), owner)
+        self._adopt(opened(lowers, upper, work, read_only, dialect, url_options), owner)
 
     @classmethod
     def over(cls, union: Union, owner: tuple[int, int] | None = None) -> UnionFS:
