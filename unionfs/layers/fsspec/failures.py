@@ -27,10 +27,11 @@ def naming(url: str) -> Iterator[None]:
     try:
         yield
     except Exception as failure:  # every library behind fsspec has errors of its own
-        raise _as_os_error(failure, url) from failure
+        raise as_os_error(failure, url) from failure
 
 
-def _as_os_error(failure: BaseException, url: str) -> OSError:
+def as_os_error(failure: BaseException, url: str) -> OSError:
+    """`failure` as what a file operation raises, with the URL and the reason as its text."""
     if isinstance(failure, FileNotFoundError) and failure.__cause__ is not None:
         failure = failure.__cause__  # fsspec's HTTP says so of whatever went wrong
     number = _number(failure)

@@ -19,7 +19,7 @@ import xxhash
 
 from unionfs.errors import ConfigError, error
 from unionfs.layers.fsspec.entries import Entry, Info, is_same_version, kind_of, mode_of, mtime_ns
-from unionfs.layers.fsspec.failures import naming
+from unionfs.layers.fsspec.failures import as_os_error, naming
 from unionfs.layers.paths import check_name, names_path
 from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import NAME_MAX, Access, Kind, Stat, StatFs
@@ -68,7 +68,8 @@ class FsspecStore:
     def at(cls, url: str, options: UrlOptions | None = None) -> FsspecStore:
         """The store at a URL of fsspec's, chained ones included; only those of `options` that it names count.
 
-        Raises `ConfigError` for a protocol that is not known, or needs what is not installed.
+        Raises `ConfigError` for a protocol that is not known, or needs what is not installed; and
+        `OSError` where a chain begins with what cannot be opened.
         """
         try:
             from fsspec.core import url_to_fs
@@ -82,6 +83,8 @@ class FsspecStore:
             raise ConfigError(f"{url}: fsspec is not installed (pip install 'unionfs[fsspec]')") from None
         except (ImportError, TypeError, ValueError) as failure:
             raise ConfigError(f"{url}: {failure}") from failure
+        except OSError as failure:
+            raise as_os_error(failure, url) from failure
         return cls(fs, root, url)
 
     @names_path
