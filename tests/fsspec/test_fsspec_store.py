@@ -1,4 +1,4 @@
-"""The store over any file system of fsspec: it answers as the memory store does, lazily, and notices changes."""
+"""The store over file systems of fsspec: it answers as the memory store does, lazily, and notices changes."""
 
 from __future__ import annotations
 
