@@ -171,8 +171,20 @@ class File(Protocol):
 class ReadsNow(Protocol):
     """What a `File` offers that can tell whether reading would have to wait."""
 
-    def pread_now(self, size: int, offset: int) -> bytes:
-        """As `File.pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset` on, if nothing has to be waited for; how many bytes there were.
+
+        Fewer only at the end of the file. BlockingIOError (EAGAIN) where something has to be waited for.
+        """
+
+
+class TakesAttributes(Protocol):
+    """What a `File` offers whose attributes can be set without a path; as `WritableStore` has it."""
+
+    def chmod(self, mode: int) -> None: ...
+    def chown(self, uid: int, gid: int) -> None: ...
+    def utimens(self, atime_ns: int, mtime_ns: int) -> None: ...
+    def setxattr(self, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE) -> None: ...
 
 
 class TellsXattrs(Protocol):

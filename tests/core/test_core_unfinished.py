@@ -56,10 +56,14 @@ def lower() -> Layer:
     return Layer(store, OVERLAY)
 
 
-def lazy(layer: Layer | None = None) -> Stand:
+def lazy(mode: CopyUp = CopyUp.LAZY, layer: Layer | None = None) -> Stand:
     one = stand(layer or lower())
-    one.copy_up = CopyUp.LAZY
+    one.copy_up = mode
     return one
+
+
+MODES = pytest.mark.parametrize("mode", [CopyUp.LAZY, CopyUp.AUTO])
+"""Copied piece by piece, or by its first writer at once; synced later in both."""
 
 
 def copy_some(view: View, path: bytes) -> bool:
@@ -134,7 +138,7 @@ def test_a_tebibyte_of_hole_stays_one() -> None:
     file = store.create(b"sparse", 0o644)
     file.pwrite(b"data", 1 << 39)
     file.truncate(1 << 40)
-    one = lazy(Layer(store, OVERLAY))
+    one = lazy(layer=Layer(store, OVERLAY))
     view = one.view()
     view.write(b"sparse", b"!", 5)
     view.union.sync()
@@ -296,8 +300,8 @@ STEP = st.one_of(
 class History:
     """A file of a union, and the bytes that it ought to have."""
 
-    def __init__(self, path: bytes) -> None:
-        self.stand = lazy()
+    def __init__(self, path: bytes, mode: CopyUp = CopyUp.LAZY) -> None:
+        self.stand = lazy(mode)
         self.path = path
         self.model = lower_data()
         self.view = self.stand.view()
@@ -381,9 +385,11 @@ class History:
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.lists(STEP, max_size=14), st.sampled_from([b"f", b"h1"]))
-def test_any_history(steps: list[tuple[Any, ...]], path: bytes) -> None:
-    history = History(path)
+@given(
+    st.lists(STEP, max_size=14), st.sampled_from([b"f", b"h1"]), st.sampled_from([CopyUp.LAZY, CopyUp.AUTO])
+)
+def test_any_history(steps: list[tuple[Any, ...]], path: bytes, mode: CopyUp) -> None:
+    history = History(path, mode)
     for step in steps:
         history.run(step)
         history.check()
@@ -456,10 +462,11 @@ def lives(view: View, told: list[bytes]) -> None:
         told.append(content)  # noqa: PERF402 - what was told before it died
 
 
-def test_killed_at_every_step() -> None:
+@MODES
+def test_killed_at_every_step(mode: CopyUp) -> None:
     """Nothing that had returned is lost, and the next union has finished the file before it answers."""
     for at in range(1 << 30):
-        one, kill = lazy(), Kill()
+        one, kill = lazy(mode), Kill()
         view = one.view(kill.spy)
         kill.arm(at)
         told: list[bytes] = []
@@ -510,11 +517,12 @@ def test_killed_after_a_whole_file_was_cut() -> None:
     assert marks(one, b"f") == set()
 
 
+@MODES
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_refused_at_every_step(number: int) -> None:
+def test_refused_at_every_step(number: int, mode: CopyUp) -> None:
     """Who was refused is told so; the same again works, and nothing that was acknowledged is lost."""
     for at in range(1 << 30):
-        one, faults = lazy(), Faults(number)
+        one, faults = lazy(mode), Faults(number)
         view = one.view(faults.spy)
         faults.arm(at)
         told: list[bytes] = []
@@ -539,10 +547,13 @@ def test_refused_at_every_step(number: int) -> None:
     st.lists(st.one_of(st.tuples(st.just("write"), OFFSET, DATA), st.tuples(st.just("copy"))), max_size=8),
     st.sets(st.integers(0, 9)),
     st.integers(0, 10),
+    st.sampled_from([CopyUp.LAZY, CopyUp.AUTO]),
 )
-def test_power_loss_leaves_old_or_new(steps: list[tuple[Any, ...]], lost: set[int], forgotten: int) -> None:
+def test_power_loss_leaves_old_or_new(
+    steps: list[tuple[Any, ...]], lost: set[int], forgotten: int, mode: CopyUp
+) -> None:
     """The machine goes down: blocks never reached the disk, nor did the end of the journal."""
-    history = History(b"f")
+    history = History(b"f", mode)
     versions = [bytes(history.model)]
     for step in steps:
         history.run(step)

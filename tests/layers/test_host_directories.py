@@ -68,6 +68,29 @@ def test_a_replaced_directory_is_looked_up_anew(store: HostStore) -> None:
     assert store.stat(b"empty/file").kind is Kind.FILE
 
 
+@pytest.mark.parametrize(("path", "new"), [(b"place", b"file"), (b"file", b"place")])
+def test_a_directory_that_changes_places_with_a_file_is_looked_up_anew(
+    store: HostStore, path: bytes, new: bytes
+) -> None:
+    fill(store, {"place/in": b"", "file": b"", "other/in": b""})
+    store.stat(b"place/in")
+    store.rename(path, store, new, RenameFlags.EXCHANGE)
+    assert store.stat(b"file/in").kind is Kind.FILE
+    store.rename(b"place", store, b"gone", RenameFlags.NONE)
+    store.rename(b"other", store, b"place", RenameFlags.NONE)
+    assert store.stat(b"place/in").kind is Kind.FILE
+
+
+def test_a_directory_made_anew_is_not_the_one_that_was_removed(store: HostStore) -> None:
+    fill(store, {"place/sub/in": b""})
+    store.stat(b"place/sub/in")
+    store.unlink(b"place/sub/in")
+    store.rmdir(b"place/sub")
+    store.rmdir(b"place")
+    fill(store, {"place/sub/new": b""})
+    assert store.stat(b"place/sub/new").kind is Kind.FILE
+
+
 def test_descriptors_are_bounded_and_all_come_back(tmp_path: Path, small: DirectoryCache) -> None:
     before = open_descriptors()
     store = HostStore(tmp_path, writable=True)

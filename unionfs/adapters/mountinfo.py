@@ -10,8 +10,9 @@ _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 class MountInfo(NamedTuple):
-    """One mount. `options` are those of the file system, not of the mount."""
+    """One mount. `device` is ``major:minor``; `options` are those of the file system, not of the mount."""
 
+    device: str
     mountpoint: str
     type: str
     source: str
@@ -42,7 +43,7 @@ def _parse(line: str) -> MountInfo:
     fields = line.rstrip("\n").split(" ")
     separator = fields.index("-")
     kind, source, options = fields[separator + 1 :]
-    return MountInfo(_plain(fields[4]), kind, _plain(source), options)
+    return MountInfo(fields[2], _plain(fields[4]), kind, _plain(source), options)
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from unionfs.core.journal import Entry
 from unionfs.core.node import Node
 from unionfs.core.partial import PartialFile
 from unionfs.core.places import Place
@@ -164,14 +165,35 @@ def now_whole_locked(state: State, node: Node) -> None:
     node.partial, node.data, node.stat = None, None, None
     del pending.copying[node]
     pending.failing.discard(node)
-    now = monotonic()
-    if not pending.unsettled:
-        pending.settle_latest = now + SETTLE_LATEST
-    pending.settle_at = min(now + SETTLE_AFTER, pending.settle_latest)
-    pending.unsettled[node] = partial.entry
+    _unsettled_locked(state, node, partial.entry)
     if not partial.entry.limit:  # nothing comes from the lower layer, so there is nothing to sync
         _unmark_locked(state, node)
     partial.close()
+
+
+def put_down(state: State, file: File, lower: Stat) -> Entry:
+    """Say in the journal that a copy has all its data, which is about to be published as if it had none."""
+    stat = file.stat()
+    entry = state.journal.begin(stat.ino, tag_of(lower), min(stat.size, lower.size))
+    entry.wrote(0, entry.limit)
+    return entry
+
+
+def settle_later_locked(state: State, node: Node, entry: Entry) -> None:
+    """A node has been published with all its data: the mark that says otherwise goes once that is synced."""
+    if is_lost(state, node):
+        entry.done()
+        return
+    _unsettled_locked(state, node, entry)
+    wake_locked(state)
+
+
+def _unsettled_locked(state: State, node: Node, entry: Entry) -> None:
+    pending, now = state.pending, monotonic()
+    if not pending.unsettled:
+        pending.settle_latest = now + SETTLE_LATEST
+    pending.settle_at = min(now + SETTLE_AFTER, pending.settle_latest)
+    pending.unsettled[node] = entry
 
 
 def _set_times_locked(state: State, at: At, atime_ns: int, mtime_ns: int) -> None:

@@ -39,7 +39,8 @@ def raise_node(state: State, node: Node, size: int | None = None) -> None:
         if node.upper and (size is None or node.data is None or node.partial is not None):
             return
         made = None
-        if not node.upper and (metacopy or node.kind is not Kind.FILE):
+        at_once = metacopy and size == EVERYTHING and _is_copied_at_once_locked(state, node)
+        if not node.upper and not at_once and (metacopy or node.kind is not Kind.FILE):
             made = _raise_metadata_locked(state, node, size)
             if size is None or node.data is None:
                 if made is not None:
@@ -55,6 +56,14 @@ def raise_node(state: State, node: Node, size: int | None = None) -> None:
         with state.lock:
             state.copying.discard(node)
             state.copied.notify_all()
+
+
+def _is_copied_at_once_locked(state: State, node: Node) -> bool:
+    """Whether a node is a small lower file, which is best published with its data."""
+    if node.upper or node.kind is not Kind.FILE:
+        return False
+    size = state.nodes.stat(node).size
+    return 0 < size <= completion.AT_ONCE and completion.is_quick(state, size)
 
 
 def copies_at_length(state: State, node: Node) -> bool:
@@ -175,7 +184,11 @@ def _raise_metadata_locked(state: State, node: Node, size: int | None = None) ->
 
 
 def _copy(state: State, node: Node, size: int) -> None:
-    """Copy up a whole file, or its first `size` bytes."""
+    """Copy up a whole file, or its first `size` bytes.
+
+    It is put on stable storage before it is shown; or, where the dialect can say so, it is
+    marked until it has been as if its data were missing, so that many share one sync.
+    """
     with state.lock:
         data = state.nodes.data_place(node)
         assert data is not None
@@ -183,23 +196,37 @@ def _copy(state: State, node: Node, size: int) -> None:
         temp = state.temp()
         build = state.build()
         build.run((plans.make(source, temp),))
+    entry = None
     try:
-        _copy_data(state, data, build.file(temp), min(size, source.stat.size))
+        file = build.file(temp)
+        lower = _copy_data(state, data, file, min(size, source.stat.size))
+        if state.writes(Feature.METACOPY):
+            entry = completion.put_down(state, file, lower)
+        else:
+            file.sync(data_only=True)
     except BaseException:
         build.undo()
         raise
     with state.lock:
-        marks = _marks_locked(state, node, source.stat, metacopy=False)
-        build.run(plans.finish(source, temp, marks, state.dialect))
-        _publish_locked(state, node, build, temp, source.stat, marks, None)
+        try:
+            marks = _marks_locked(state, node, source.stat, metacopy=entry is not None)
+            build.run(plans.finish(source, temp, marks, state.dialect))
+            _publish_locked(state, node, build, temp, source.stat, marks, None)
+        except BaseException:
+            if entry is not None:
+                entry.done()
+            raise
+        if entry is not None:
+            completion.settle_later_locked(state, node, entry)
 
 
-def _copy_data(state: State, place: Place, target: File, size: int) -> None:
+def _copy_data(state: State, place: Place, target: File, size: int) -> Stat:
+    """Copy `size` bytes; the attributes of the file that they come from."""
     source = state.lowers[place.layer].store.open(place.path, Access.READ)
     try:
         target.truncate(size)
         plans.copy_data(source, target, size)
-        target.sync(data_only=True)
+        return source.stat()
     finally:
         source.close()
 

@@ -40,11 +40,14 @@ class Handle:
         """At most `size` bytes at `offset`; less only at the end of the file."""
         return self._readable().pread(size, offset)
 
-    def read_now(self, size: int, offset: int) -> bytes:
-        """As `read`, if nothing has to be waited for; BlockingIOError (EAGAIN) otherwise."""
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` as `read` would, if nothing has to be waited for; BlockingIOError (EAGAIN) otherwise.
+
+        The number of bytes read, less than there is room for only at the end of the file.
+        """
         file: File | ReadsNow = self._readable()
-        if hasattr(file, "pread_now"):
-            return file.pread_now(size, offset)
+        if hasattr(file, "readinto_now"):
+            return file.readinto_now(buffer, offset)
         raise error(errno.EAGAIN)
 
     def write(self, data: bytes | memoryview, offset: int) -> int:

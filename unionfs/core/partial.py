@@ -92,19 +92,28 @@ class PartialFile:
     def pread(self, size: int, offset: int) -> bytes:
         if self.is_whole:
             return self._upper.pread(size, offset)
-        return self._undisturbed(lambda: self._joined(size, offset, self._read))
+        return self._undisturbed(lambda: self._joined(size, offset))
 
-    def pread_now(self, size: int, offset: int) -> bytes:
-        """As `pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
-        if self.is_whole:
-            return self._read_now(offset, offset + size, True)
-        return self._undisturbed(lambda: self._joined(size, offset, self._read_now))
-
-    def _joined(self, size: int, offset: int, read: Callable[[int, int, bool], bytes]) -> bytes:
+    def _joined(self, size: int, offset: int) -> bytes:
         if size < 0 or offset < 0:
             raise error(errno.EINVAL)
-        pieces = self._pieces(offset, min(offset + size, self._size))
-        return b"".join([read(start, end, is_there) for start, end, is_there in pieces])
+        return b"".join(
+            [self._read(*piece) for piece in self._pieces(offset, min(offset + size, self._size))]
+        )
+
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        """As `pread`, if nothing has to be waited for; BlockingIOError (EAGAIN) where something has."""
+        if self.is_whole:
+            return self._fill_now(buffer, offset, True)
+        return self._undisturbed(lambda: self._filled_now(buffer, offset))
+
+    def _filled_now(self, buffer: memoryview, offset: int) -> int:
+        if offset < 0:
+            raise error(errno.EINVAL)
+        size = 0
+        for start, end, is_there in self._pieces(offset, min(offset + len(buffer), self._size)):
+            size += self._fill_now(buffer[start - offset : end - offset], start, is_there)
+        return size
 
     def _undisturbed(self, look: Callable[[], T]) -> T:
         """What is found while nothing is given back: then a block may go that had just been there."""
@@ -114,14 +123,14 @@ class PartialFile:
             if before == self._given_back:
                 return found
 
-    def _read_now(self, start: int, end: int, is_there: bool) -> bytes:
+    def _fill_now(self, buffer: memoryview, offset: int, is_there: bool) -> int:
         file: File | ReadsNow = self._upper if is_there else self._lower
-        if not hasattr(file, "pread_now"):
+        if not hasattr(file, "readinto_now"):
             raise error(errno.EAGAIN)
-        data = file.pread_now(end - start, start)
-        if len(data) < end - start and not is_there:
+        size = file.readinto_now(buffer, offset)
+        if size < len(buffer) and not is_there:
             raise error(errno.EIO)  # as `_read`
-        return data
+        return size
 
     def _pieces(self, start: int, end: int) -> list[tuple[int, int, bool]]:
         """The pieces of a range: from the upper file where the last word says so, else from the lower."""

@@ -18,6 +18,9 @@ class Tree(Enum):
     UPPER = "upper"
     WORK = "work"
 
+    # There is one object of each; the hash of Enum is a call of Python, and one is made a step.
+    __hash__ = object.__hash__
+
 
 class At(NamedTuple):
     """A place in one of the upper layer's trees."""

@@ -17,6 +17,7 @@ import pytest
 from mounts import Mount
 
 from unionfs.adapters.fuse import transports
+from unionfs.adapters.mountinfo import mounted_at
 
 pytestmark = pytest.mark.parametrize("prepared", [transports.NATIVE], indirect=True)
 
@@ -256,3 +257,26 @@ def test_a_program_that_runs_can_be_opened_again_whatever_was_opened_meanwhile(p
             assert (prepared.merged / "program").read_bytes() == b"x" * 300_000
             assert running.read(1) == b"x"
         assert (prepared.merged / "99").read_bytes() == b"99"
+
+
+# Large files
+
+
+def test_a_reader_from_beginning_to_end_asks_seldom_and_is_given_what_is_there(
+    prepared: Mount, mounted: Mounted
+) -> None:
+    content = b"".join(number.to_bytes(4, "big") for number in range(1 << 20))
+    root = mounted({"large": content})
+    mount = mounted_at(str(prepared.merged))
+    assert mount is not None
+    may_be_widened = os.access(f"/sys/class/bdi/{mount.device}/read_ahead_kb", os.W_OK)
+    asked_before = answers(prepared.pid)
+    assert (root / "large").read_bytes() == content
+    asked = answers(prepared.pid) - asked_before
+    assert asked <= len(content) // (256 << 10 if may_be_widened else 64 << 10)
+
+
+def answers(pid: int) -> int:
+    """How many write(2)s a daemon has done so far, one a request."""
+    with open(f"/proc/{pid}/io") as counters:
+        return int(next(line for line in counters if line.startswith("syscw")).split()[1])

@@ -119,7 +119,7 @@ class Device:
                 self._arrival.came()
                 return self._view[:size]
 
-    def send(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes | memoryview) -> None:
         """Answer a request. One that was interrupted meanwhile has nobody left to hear it."""
         try:
             if len(parts) == 1:

@@ -36,6 +36,9 @@ FOREVER = Lifetimes(entry=365 * DAY, attr=365 * DAY)
 
 _SMALLEST_DIRENT = 24
 
+_READ_MAX = 1 << 20
+"""Bytes that the kernel asks for at once, at most; see `protocol.init_out`."""
+
 _DOT, _DOTDOT = 1, 2
 """The cookies of the two entries that the union does not list."""
 
@@ -58,6 +61,7 @@ class Dispatcher:
         self._notices = Notices()
         self._files = Openings(union, self._notices)
         self._clock = Clock()
+        self._reading = memoryview(bytearray(_READ_MAX))
         self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
@@ -73,8 +77,11 @@ class Dispatcher:
             raise error(errno.ENOSYS)
         return handler(self, request, *request.arguments)
 
-    def answer_now(self, request: Request) -> bytes | None:
-        """As `answer`; `WouldWaitError` where that has, or may have, to wait for data."""
+    def answer_now(self, request: Request) -> bytes | memoryview | None:
+        """As `answer`; `WouldWaitError` where that has, or may have, to wait for data.
+
+        For the thread that answers requests: the body is valid until its next call.
+        """
         if request.opcode == Opcode.READ:
             try:
                 return self._read_now(request, *request.arguments)
@@ -270,8 +277,12 @@ class Dispatcher:
         with closing(self._union.open(self._ids[request.nodeid])) as handle:
             return handle.read(size, offset)
 
-    def _read_now(self, request: Request, fh: int, offset: int, size: int) -> bytes:
-        return self._at_hand(request, fh).read_now(size, offset)
+    def _read_now(self, request: Request, fh: int, offset: int, size: int) -> memoryview:
+        """Into memory that is used again: new memory takes longer to be had than the data to be copied."""
+        if size > len(self._reading):
+            raise WouldWaitError
+        room = self._reading[:size]
+        return room[: self._at_hand(request, fh).readinto_now(room, offset)]
 
     def _at_hand(self, request: Request, fh: int) -> Handle:
         return self._files.at_hand(fh, request.nodeid, self._ids[request.nodeid])

@@ -14,6 +14,7 @@ from unionfs.adapters.fuse.device import PATH, Device, mount
 from unionfs.adapters.fuse.dispatch import Dispatcher
 from unionfs.adapters.fuse.memory import collect_seldom
 from unionfs.adapters.fuse.protocol import InitFlags
+from unionfs.adapters.fuse.readahead import widen
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
 from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.options import Options
@@ -52,9 +53,14 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
     # The ids in ACLs are those on disk: where callers see others, the kernel would check the wrong ones.
     ignores_acls = options.noacl or isinstance(union, MappedUnion)
     unwanted = InitFlags.POSIX_ACL if ignores_acls else InitFlags(0)
+
+    def begun() -> None:
+        widen(mountpoint)
+        ready()
+
     try:
         with watched(union, watchable(union, options), dispatcher.tell):
-            Session(device, dispatcher, ready, unwanted=unwanted).serve()
+            Session(device, dispatcher, begun, unwanted=unwanted).serve()
     finally:
         device.close()
 

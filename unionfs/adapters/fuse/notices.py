@@ -25,7 +25,7 @@ class Notices:
         """`send` takes the parts of one notice."""
         self._send = send
 
-    def data(self, nodeid: int, data: bytes) -> None:
+    def data(self, nodeid: int, data: memoryview) -> None:
         """A file's whole content, for the kernel to keep."""
         self._tell(protocol.notice_of_data(nodeid, 0, len(data)), data)
 
@@ -37,7 +37,7 @@ class Notices:
         """A name stands for something else, or for nothing."""
         self._tell(protocol.notice_of_entry(parent, name))
 
-    def _tell(self, *parts: bytes) -> None:
+    def _tell(self, *parts: bytes | memoryview) -> None:
         if self._send is None:
             return
         try:

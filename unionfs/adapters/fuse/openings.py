@@ -58,6 +58,7 @@ class Openings:
         self._passthrough = Passthrough(read_only=union.upper is None)
         self._files: Handles[Handle] = Handles()
         self._lent: OrderedDict[int, Handle] = OrderedDict()
+        self._preloading = memoryview(bytearray(PRELOADED))
         self._small_opens_left: int | None = None
         """Until OPEN is refused for good; None where it never is."""
 
@@ -99,11 +100,11 @@ class Openings:
     def _preload(self, nodeid: int, handle: Handle) -> None:
         """Nobody else has the file open, so nobody waits for one of its pages (see `Notices`)."""
         try:
-            data = handle.read_now(PRELOADED, 0)
+            size = handle.readinto_now(self._preloading, 0)
         except OSError:
             return  # whoever reads it will be told
-        if 0 < len(data) < PRELOADED:
-            self._notices.data(nodeid, data)
+        if 0 < size < PRELOADED:
+            self._notices.data(nodeid, self._preloading[:size])
 
     def __getitem__(self, fh: int) -> Handle:
         """What the kernel knows as `fh`; EBADF where that is not open."""

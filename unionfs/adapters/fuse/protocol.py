@@ -406,7 +406,7 @@ class Lifetimes(NamedTuple):
     attr: int
 
 
-def reply(unique: int, body: bytes = b"") -> bytes:
+def reply(unique: int, body: bytes | memoryview = b"") -> bytes:
     return _OUT_HEADER.pack(16 + len(body), 0, unique) + body
 
 

@@ -59,7 +59,7 @@ class Channel(Protocol):
         """What stands for the mount in an ioctl(2); None where there is no kernel behind it."""
 
     def receive(self, meanwhile: Callable[[], bool]) -> memoryview | None: ...
-    def send(self, *parts: bytes) -> None: ...
+    def send(self, *parts: bytes | memoryview) -> None: ...
 
 
 class Session:
@@ -125,7 +125,7 @@ class Session:
         except OSError:
             return False  # it will fail in the same way, at once
 
-    def _answer(self, request: Request, answer: Callable[[Request], bytes | None]) -> None:
+    def _answer(self, request: Request, answer: Callable[[Request], bytes | memoryview | None]) -> None:
         try:
             body = answer(request)
         except WouldWaitError:

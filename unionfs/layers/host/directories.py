@@ -95,6 +95,12 @@ class DirectoryCache:
                 if key[1] == path or key[1].startswith(below):
                     del self._kept[key]
 
+    def forget_removed(self, root: Directory, path: bytes) -> None:
+        """There is nothing at `path`, and so nothing below it, any more."""
+        with self._lock:
+            self.generation += 1
+            self._kept.pop((root, path), None)
+
     def clear(self) -> None:
         """Let go of everything, to give memory back."""
         with self._lock:

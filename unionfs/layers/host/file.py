@@ -10,7 +10,7 @@ from functools import cache
 from unionfs.errors import error
 from unionfs.layers.host import syscalls
 from unionfs.layers.host.attributes import stat_of
-from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, File, Stat
+from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, File, Stat, XattrFlags
 
 _COPY_MAX = 1 << 20
 # What copy_file_range(2) says where the two files need plain reads and writes instead.
@@ -34,18 +34,17 @@ class HostFile:
     def pread(self, size: int, offset: int) -> bytes:
         return os.pread(self._fd, size, offset)
 
-    def pread_now(self, size: int, offset: int) -> bytes:
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
         """What is in memory (preadv2(2), RWF_NOWAIT)."""
-        buffer = bytearray(size)
         try:
             read = os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
-            if read < size and os.preadv(self._fd, [bytearray(1)], offset + read, os.RWF_NOWAIT):
+            if read < len(buffer) and os.preadv(self._fd, [bytearray(1)], offset + read, os.RWF_NOWAIT):
                 raise error(errno.EAGAIN)  # it was not the end of the file, and has come meanwhile
         except OSError as failure:
             if failure.errno == errno.EOPNOTSUPP:  # by this file system
                 raise error(errno.EAGAIN) from None
             raise
-        return bytes(memoryview(buffer)[:read]) if read < size else bytes(buffer)
+        return read
 
     def pwrite(self, data: bytes | memoryview, offset: int) -> int:
         return os.pwrite(self._fd, data, offset)
@@ -86,6 +85,18 @@ class HostFile:
             if failure.errno == errno.EOPNOTSUPP:
                 return []
             raise
+
+    def chmod(self, mode: int) -> None:
+        os.fchmod(self._fd, mode)
+
+    def chown(self, uid: int, gid: int) -> None:
+        os.fchown(self._fd, uid, gid)
+
+    def utimens(self, atime_ns: int, mtime_ns: int) -> None:
+        os.utime(self._fd, ns=(atime_ns, mtime_ns))
+
+    def setxattr(self, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE) -> None:
+        os.setxattr(self._fd, name, value, int(flags))
 
     def copy_from(self, source: File, offset: int, length: int) -> int:
         if (other := source.fileno()) is not None:

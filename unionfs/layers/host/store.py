@@ -189,8 +189,10 @@ class HostStore:
         source, old_name = self._place_to_change(path)
         target, new_name = other._place_to_change(new)
         syscalls.renameat2(source.fd, old_name, target.fd, new_name, flags)
-        directories.forget(self._root, path)
-        directories.forget(other._root, new)
+        exchanged = flags & RenameFlags.EXCHANGE and _is_directory(source, old_name)
+        if exchanged or _is_directory(target, new_name):
+            directories.forget(self._root, path)
+            directories.forget(other._root, new)
 
     @names_path
     def unlink(self, path: bytes) -> None:
@@ -201,7 +203,7 @@ class HostStore:
     def rmdir(self, path: bytes) -> None:
         directory, name = self._place_to_change(path)
         os.rmdir(name, dir_fd=directory.fd)
-        directories.forget(self._root, path)
+        directories.forget_removed(self._root, path)
 
     # Attributes.
 
@@ -300,6 +302,10 @@ def _host_store(store: WritableStore) -> HostStore:
 def _proc_path(directory: Directory, name: bytes) -> bytes:
     """A path for the calls that take no descriptor; only its last name comes from the layer."""
     return b"/proc/self/fd/%d/%b" % (directory.fd, name)
+
+
+def _is_directory(directory: Directory, name: bytes) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=directory.fd, follow_symlinks=False).st_mode)
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:

@@ -33,8 +33,10 @@ class MemoryFile:
         with self._lock:
             return self._inode.data.read(size, offset)
 
-    def pread_now(self, size: int, offset: int) -> bytes:
-        return self.pread(size, offset)
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        data = self.pread(len(buffer), offset)
+        buffer[: len(data)] = data
+        return len(data)
 
     def pwrite(self, data: bytes | memoryview, offset: int) -> int:
         octets = memoryview(data).cast("B")
