@@ -51,14 +51,17 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         return self._send(path, part if self.server.sends_parts else None)
 
     def _send(self, path: Path, part: re.Match[str] | None) -> io.BytesIO:
-        data = path.read_bytes()
-        sent = data[int(part[1]) : int(part[2]) + 1] if part else data
+        status = path.stat()
+        first, end = (int(part[1]), int(part[2]) + 1) if part else (0, status.st_size)
+        with open(path, "rb") as file:
+            file.seek(first)
+            sent = file.read(end - first) if self.command == "GET" else b""
         self.send_response(HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK)
-        self.send_header("Last-Modified", self.date_time_string(path.stat().st_mtime))
-        self.send_header("ETag", f'"{hash(data):x}"')
+        self.send_header("Last-Modified", self.date_time_string(status.st_mtime))
+        self.send_header("ETag", f'"{status.st_mtime_ns:x}"')
         self.send_header("Connection", "close")
         if self.server.says_sizes:
-            self.send_header("Content-Length", str(len(sent)))
+            self.send_header("Content-Length", str(min(end, status.st_size) - first))
         self.end_headers()
         return io.BytesIO(sent)
 
