@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
 
+from unionfs.adapters.fuse.records import living
 from unionfs.adapters.mountinfo import mounted_at
 
 LARGE = os.urandom(3 << 20)
@@ -112,3 +116,26 @@ def test_what_cannot_be_had_is_told_before_anything_is_made(here: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
     assert not list((here / "W").iterdir())
     assert not mounted_at(str(here / "M"))
+
+
+def test_what_a_killed_daemon_left_is_finished_and_keeps_its_number(here: Path, server: FileServer) -> None:
+    options = "copy_up=lazy,upperdir=U,workdir=W"
+    unionfs("mount", server.url, "M", "-o", options)
+    number = os.stat(here / "M/large").st_ino
+    with open(here / "M/large", "r+b", buffering=0) as file:
+        assert os.pread(file.fileno(), 9, 2 << 20) == LARGE[2 << 20 :][:9]
+        server.fails_with = HTTPStatus.SERVICE_UNAVAILABLE  # so that the rest cannot follow
+        file.seek(2 << 20)
+        file.write(b"written")
+        (record,) = [record for record in living() if record.mountpoint == str(here / "M")]
+        os.kill(record.pid, signal.SIGKILL)
+        with suppress(OSError):
+            file.close()
+    assert (Path("W") / "pending").exists()
+    server.fails_with = None
+    unionfs("mount", server.url, "M", "-o", options)
+    expected = LARGE[: 2 << 20] + b"written" + LARGE[(2 << 20) + 7 :]
+    assert (here / "M/large").read_bytes() == expected
+    assert os.stat(here / "M/large").st_ino == number
+    unionfs("umount", "M")
+    assert (here / "U/large").read_bytes() == expected
