@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,21 @@ def test_data_is_fetched_by_blocks_that_are_needed_and_once(server: FileServer, 
     server.asked.clear()
     assert file.pread(3 * BLOCK, 1) == data[1 : 3 * BLOCK + 1]
     assert server.asked == [f"{get} 1-{3 * BLOCK}", head]
+
+
+def test_many_who_need_a_block_get_it_from_one_fetch(server: FileServer, tmp_path: Path) -> None:
+    data = os.urandom(2 * BLOCK)
+    (tmp_path / "served/large").write_bytes(data)
+    file = FsspecStore.at(server.url).open(b"large")
+    server.asked.clear()
+    part = BLOCK // 8
+    with ThreadPoolExecutor(16) as readers:
+        parts = readers.map(lambda number: file.pread(part, number * part), range(16))
+    assert b"".join(parts) == data
+    assert (
+        sorted(server.asked)
+        == [f"GET /large 0-{BLOCK - 1}", f"GET /large {BLOCK}-{2 * BLOCK - 1}"] + ["HEAD /large"] * 2
+    )
 
 
 def test_a_union_asks_for_nothing_but_what_is_read(server: FileServer) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 """Bytes that are fetched at once, where less is asked for."""
 _BLOCKS_KEPT = 64
+_FETCHED_AT_ONCE = 16
 
 _HTTP = ("http://", "https://")
 """How paths begin that are URLs still, quoted; also where a cache stands before the server."""
@@ -62,7 +64,8 @@ class FsspecStore:
         self._listings: dict[bytes, dict[bytes, Entry]] = {}
         self._paths: dict[int, bytes] = {}
         self._infos: dict[str, Info] = {}
-        self._block = lru_cache(_BLOCKS_KEPT)(self._read_block)
+        self._kept = lru_cache(_BLOCKS_KEPT)(self._read_block)
+        self._fetching = [threading.Lock() for _ in range(_FETCHED_AT_ONCE)]
 
     @classmethod
     def at(cls, url: str, options: UrlOptions | None = None) -> FsspecStore:
@@ -143,7 +146,7 @@ class FsspecStore:
         return StatFs()
 
     def close(self) -> None:
-        self._block.cache_clear()
+        self._kept.cache_clear()
 
     # Names
 
@@ -248,6 +251,11 @@ class FsspecStore:
             parts.append(part)
             offset, size = offset + len(part), size - len(part)
         return b"".join(parts)
+
+    def _block(self, file: _Remote, number: int) -> bytes:
+        """Who needs a block that another is fetching waits for it: readers come in pieces of a block."""
+        with self._fetching[hash((file.path, number)) % _FETCHED_AT_ONCE]:
+            return self._kept(file, number)
 
     def _read_block(self, file: _Remote, number: int) -> bytes:
         start = number * BLOCK
