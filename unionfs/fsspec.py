@@ -5,7 +5,6 @@ fsspec, and what is built on it, loads this by the entry point in ``fsspec.specs
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import os
@@ -35,6 +34,11 @@ _COPIED_AT_ONCE = 1 << 20
 _unions: WeakValueDictionary[tuple[int, str], UnionFS] = WeakValueDictionary()
 _opening = threading.Lock()
 
+# A process that is forked has the parent's unions, whose threads and locks are not its own. fsspec
+# forgets its instances there, and the last one would close its union: it is held on to instead.
+_over_fork: list[UnionFS] = []
+os.register_at_fork(before=lambda: _over_fork.extend(_unions.values()), after_in_parent=_over_fork.clear)
+
 
 class UnionFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """The layers `lowers`, the top-most first, as one file system.
@@ -55,7 +59,10 @@ class UnionFileSystem(AbstractFileSystem):  # type: ignore[misc]
     ``destination`` in their info.
 
     >>> import fsspec
-    >>> fs = fsspec.filesystem("unionfs", lowers=["memory://empty"])  # doctest: +SKIP
+    >>> fs = fsspec.filesystem("unionfs", lowers=["/etc"])
+    >>> fs.pipe("/greeting", b"hello")
+    >>> fs.cat("/greeting")
+    b'hello'
     """
 
     protocol = "unionfs"
@@ -286,12 +293,5 @@ def _shared(lowers: tuple[_Path, ...], named: Mapping[str, Any]) -> UnionFS:
         union = _unions.get(key)
         if union is None:
             union = _unions[key] = open_union(*lowers, **named)
+            union.close_when_gone()
         return union
-
-
-@atexit.register
-def _close() -> None:
-    """What is in an upper directory is made complete; a process that was forked leaves that to its parent."""
-    for (pid, _), union in list(_unions.items()):
-        if pid == os.getpid():
-            union.close()

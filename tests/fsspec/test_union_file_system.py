@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import pickle
 import subprocess
@@ -124,6 +125,53 @@ def test_an_upper_directory_belongs_to_one_process(kept: dict[str, Any]) -> None
     assert "ConfigError: upperdir=" in done.stderr
     assert "in use by another mount" in done.stderr
     assert fs.exists("/data")
+
+
+FORKS = """
+import fsspec, json, multiprocessing, sys
+
+arguments = json.loads(sys.argv[1])
+
+def child(answers):
+    try:
+        fsspec.filesystem("unionfs", **arguments)
+    except Exception as failure:
+        answers.put(str(failure))
+    answers.put(fsspec.filesystem("unionfs", lowers=arguments["lowers"], read_only=True).size("/large"))
+
+with fsspec.filesystem("unionfs", **arguments).open("/large", "r+b") as file:
+    file.write(b"parent's")
+del file
+context = multiprocessing.get_context("fork")
+answers = context.Queue()
+process = context.Process(target=child, args=(answers,))
+process.start()
+print(answers.get(timeout=20).partition(": ")[2])
+print(answers.get(timeout=20))
+process.join()
+print(fsspec.filesystem("unionfs", **arguments).cat_file("/large", 0, 9))
+"""
+
+
+def test_a_forked_process_leaves_its_parents_unions_alone(kept: dict[str, Any], base: Path) -> None:
+    (base / "large").write_bytes(b"\0" * (128 << 20))
+    command = [sys.executable, "-c", FORKS, json.dumps(kept)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["in use by another mount", str(128 << 20), 'b"parent\'s\\x00"']
+
+
+def test_a_union_is_closed_with_its_last_instance(kept: dict[str, Any]) -> None:
+    fs = fsspec.filesystem("unionfs", **kept, skip_instance_cache=True)
+    file = fs.open("/new", "wb")
+    file.write(b"new")
+    del fs
+    gc.collect()
+    file.close()
+    del file
+    gc.collect()
+    with UnionFS(*kept["lowers"], upper=kept["upper"], work=kept["work"]) as union:
+        assert union.path("new").read_bytes() == b"new"
 
 
 def test_arguments_that_do_not_fit(base: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import posixpath
 import stat as _s
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from typing import IO, TYPE_CHECKING, Any, AnyStr, NamedTuple, overload
@@ -152,6 +153,10 @@ class UnionFS:
     def close(self) -> None:
         """Make what was written last, and close the layers, those that were given as stores too."""
         self._held.close()
+
+    def close_when_gone(self) -> None:
+        """Close it once nobody holds it any more, or the process ends. A process forked from it does not."""
+        weakref.finalize(self, _close, os.getpid(), self._held)
 
     def __enter__(self) -> UnionFS:
         return self
@@ -473,6 +478,11 @@ class UnionFS:
     def _change(self, path: AnyPath, changes: Changes, follow: bool = True) -> None:
         with naming(path):
             self.union.setattr(self._node(path, follow), changes)
+
+
+def _close(pid: int, held: ExitStack) -> None:
+    if os.getpid() == pid:
+        held.close()
 
 
 def _in_ns(seconds: float) -> int:
