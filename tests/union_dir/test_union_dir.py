@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from unionfs.adapters.mountinfo import mounts
+from unionfs.testing.union_dir.asking import Keeper, NoMountError
 
 pytest_plugins = ["pytester"]
 
@@ -178,6 +180,24 @@ def test_it_is_unmounted_however_the_run_ends(
     )
     assert result.ret != 0
     assert not project.left_in_the_end()
+
+
+def test_an_answer_that_nobody_has_read_is_not_taken_for_another(project: Project) -> None:
+    with Keeper() as keeper:
+        assert keeper._process.stdin is not None
+        keeper._process.stdin.write(json.dumps([-1, "mount", ["/etc"]]) + "\n")  # who asked was interrupted
+        mounted = keeper.mount([str(project.root / "src")])
+        assert (Path(mounted.mountpoint) / "code.py").exists()
+        keeper.discard(mounted)
+    assert not project.left()
+
+
+def test_a_keeper_that_is_gone(project: Project) -> None:
+    with Keeper() as keeper:
+        keeper._process.kill()
+        keeper._process.wait()
+        with pytest.raises(NoMountError, match="the keeper of mounts has ended"):
+            keeper.mount(["/etc"])
 
 
 def test_many_at_once(project: Project) -> None:

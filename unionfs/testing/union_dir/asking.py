@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from contextlib import suppress
+from itertools import count
+from typing import IO, Any, NamedTuple
 
 from unionfs.adapters.options import Options
 from unionfs.errors import ConfigError, UnionError
@@ -38,6 +40,7 @@ class Keeper:
             text=True,
             start_new_session=True,
         )
+        self._numbers = count()
 
     def mount(self, layers: list[str]) -> Mounted:
         """Mount a union of `layers`, the top-most first, whose changes are thrown away.
@@ -55,19 +58,28 @@ class Keeper:
     def _ask(self, call: str, argument: object) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([call, argument]) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"none": "the keeper of mounts has ended"}
+        number = next(self._numbers)
+        with suppress(BrokenPipeError):  # then there is no answer, either
+            self._process.stdin.write(json.dumps([number, call, argument]) + "\n")
+            self._process.stdin.flush()
+        answer = self._answer(number, self._process.stdout)
         if "none" in answer:
             raise NoMountError(f"nothing can be mounted here: {answer['none']}")
         if "unfit" in answer:
             raise ConfigError(answer["unfit"])
         return answer
 
+    def _answer(self, number: int, answers: IO[str]) -> dict[str, Any]:
+        """Passing over those that a timeout kept from being read."""
+        for line in answers:
+            answered, answer = json.loads(line)
+            if answered == number:
+                found: dict[str, Any] = answer
+                return found
+        return {"none": "the keeper of mounts has ended"}
+
     def __enter__(self) -> Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process as process:  # closes its standard input, which ends it
-            assert process.stdin is not None
+        self._process.communicate()  # closes its standard input, which ends it

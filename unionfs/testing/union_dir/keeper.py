@@ -1,6 +1,7 @@
 """The process that mounts: ``python -m unionfs.testing.union_dir.keeper``.
 
-It is asked on its standard input, a line of JSON a call, and answers on its standard output.
+It is asked on its standard input, a line of JSON a call, and answers on its standard output
+under the number that the call has.
 Who asks may be killed by a timeout, or end without a word: then its standard input ends,
 and everything is taken away. Mounting takes a fork, too, which is better not done in the
 middle of somebody's tests.
@@ -30,9 +31,9 @@ _DEFAULT_NAME = "union"
 def main() -> None:
     mounts: dict[str, ExitStack] = {}
     for line in sys.stdin:
-        call, argument = json.loads(line)
+        number, call, argument = json.loads(line)
         answer = _mount(argument, mounts) if call == "mount" else _discard(argument, mounts)
-        print(json.dumps(answer), flush=True)
+        print(json.dumps([number, answer]), flush=True)
     for mountpoint in list(mounts):
         _discard(mountpoint, mounts)
 
