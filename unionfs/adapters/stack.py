@@ -86,7 +86,11 @@ def opened(
     At the end every file is completed, of which `progress` is told (see `Union.close`), and
     what the kernel could not read is made plain, unless `options` say otherwise.
     """
-    with ExitStack() as held:
+    with ExitStack() as held, ExitStack() as without_union:
+        lowers = []
+        for layer in lower_layers(options):  # before anything is made: a URL may lead nowhere
+            lowers.append(layer)
+            without_union.callback(layer.store.close)
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
             held.enter_context(locked("upperdir", options.upper))
@@ -98,8 +102,9 @@ def opened(
             fresh = adopt_root and not os.listdir(options.upper)
             if options.volatile:
                 held.enter_context(_distrusted(options.work))
-        union = _union(options, (*lower_layers(options), *image), upper)
+        union = _union(options, (*lowers, *image), upper)
         held.callback(lambda: union.close(progress))
+        without_union.pop_all()
         if fresh:
             union.adopt_root()
         yield union
@@ -285,11 +290,16 @@ def _check_trustworthy(work: str) -> None:
 
 
 def _check_lower(name: str) -> None:
-    """Whether there is such a directory, here or where a URL says."""
-    if is_url(name):
-        _lower_layer(name, Options(), None)
-    else:
+    """Whether there is such a directory. Of a URL that shows once it is opened, in the mount's daemon."""
+    if not is_url(name):
         _check_directory("lowerdir", name)
+        return
+    from unionfs.layers.fsspec import check_url
+
+    try:
+        check_url(name)
+    except ConfigError as failure:
+        raise ConfigError(f"lowerdir={failure}") from failure
 
 
 def _check_directory(option: str, path: str) -> None:

@@ -5,6 +5,6 @@ failures.py  whatever a file system raises -> `OSError`
 store.py     the store
 """
 
-from unionfs.layers.fsspec.store import FsspecStore
+from unionfs.layers.fsspec.store import FsspecStore, check_url
 
-__all__ = ["FsspecStore"]
+__all__ = ["FsspecStore", "check_url"]

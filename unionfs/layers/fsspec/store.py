@@ -46,6 +46,32 @@ UrlOptions = Mapping[str, Mapping[str, Any]]
 """By protocol, what its file system is made with: ``{"s3": {"anon": True}}``."""
 
 
+def check_url(url: str) -> None:
+    """Raise `ConfigError` for a protocol that is not known, or needs what is not installed.
+
+    No file system is made for that: those that speak to a network have a thread, which a
+    process that is about to fork must not have.
+    """
+    try:
+        from fsspec import get_filesystem_class
+
+        for protocol in _protocols(url):
+            get_filesystem_class(protocol)
+    except ModuleNotFoundError as failure:
+        if failure.name != "fsspec":
+            raise ConfigError(f"{url}: {failure}") from failure
+        raise ConfigError(f"{url}: fsspec is not installed (pip install 'unionfs[fsspec]')") from None
+    except (ImportError, ValueError) as failure:
+        raise ConfigError(f"{url}: {failure}") from failure
+
+
+def _protocols(url: str) -> list[str]:
+    """Those of a URL, or of a chain of them; in a chain a word alone is one (``simplecache::http://…``)."""
+    *before, last = url.split("::")
+    links = [*before, last] if "://" in last else before
+    return [link.partition("://")[0] for link in links if "://" in link or link.isalnum()]
+
+
 class FsspecStore:
     """A `Store` over the directory `root` of the fsspec file system `fs`; `name` is its URL by default.
 
@@ -74,16 +100,13 @@ class FsspecStore:
         Raises `ConfigError` for a protocol that is not known, or needs what is not installed; and
         `OSError` where a chain begins with what cannot be opened.
         """
-        try:
-            from fsspec.core import url_to_fs
+        check_url(url)
+        from fsspec.core import url_to_fs
 
-            named = {link.partition("://")[0] for link in url.split("::")}
-            chosen = {word: dict(made_with) for word, made_with in (options or {}).items() if word in named}
+        named = _protocols(url)
+        chosen = {word: dict(made_with) for word, made_with in (options or {}).items() if word in named}
+        try:
             fs, root = url_to_fs(url, **chosen)
-        except ModuleNotFoundError as failure:
-            if failure.name != "fsspec":
-                raise ConfigError(f"{url}: {failure}") from failure
-            raise ConfigError(f"{url}: fsspec is not installed (pip install 'unionfs[fsspec]')") from None
         except (ImportError, TypeError, ValueError) as failure:
             raise ConfigError(f"{url}: {failure}") from failure
         except OSError as failure:
