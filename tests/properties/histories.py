@@ -6,6 +6,7 @@ All of them are run by every party, always.
 from __future__ import annotations
 
 from unionfs.testing.commands import (
+    Crash,
     Create,
     GetStat,
     HandleRead,
@@ -14,6 +15,7 @@ from unionfs.testing.commands import (
     Link,
     ListDir,
     MakeDir,
+    MapWrite,
     Open,
     Remount,
     RemoveDir,
@@ -81,6 +83,12 @@ SEEN = {
     "whiteout that hides nothing is not listed": Scenario(
         (StackLayer({b"": Dir(), b"a": Dir(), b"a/a": Whiteout()}, "aufs"),),
         [ListDir(b"a"), Create(b"a/a"), Unlink(b"a/a"), RemoveDir(b"a")],
+    ),
+    "killed while a file is unfinished": Scenario(
+        _FILE, [SetMode(b"a", 0o600), Write(b"a", b"new", 2), Crash(), MapWrite(b"a", b"more", 1), Crash()]
+    ),
+    "killed with a removed file open": Scenario(
+        _TWO_FILES, [Open(0, b"a", True), HandleWrite(0, b"late"), Unlink(b"a"), Crash(), Create(b"a")]
     ),
     "truncated while open": Scenario(_FILE, [Open(0, b"a", True), Truncate(b"a", 2), HandleRead(0, 99)]),
 }

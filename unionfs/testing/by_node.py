@@ -65,6 +65,13 @@ class NodeSubject:
     def truncate(self, path: bytes, size: int) -> None:
         self.union.setattr(self._node(path), Changes(size=size))
 
+    def write_mapped(self, path: bytes, data: bytes, offset: int) -> None:
+        file = self.open(path, writable=True)
+        try:
+            file.write(data, offset)
+        finally:
+            file.close()
+
     def chmod(self, path: bytes, mode: int) -> None:
         self.union.setattr(self._node(path), Changes(mode=mode))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat as stat_bits
 from collections.abc import Iterator
@@ -113,6 +114,15 @@ class PathSubject:
 
     def truncate(self, path: bytes, size: int) -> None:
         os.truncate(self._walk(path), size)
+
+    def write_mapped(self, path: bytes, data: bytes, offset: int) -> None:
+        fd = os.open(self._walk(path), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with mmap.mmap(fd, 0) as mapping:
+                mapping[offset : offset + len(data)] = data
+                mapping.flush()
+        finally:
+            os.close(fd)
 
     def chmod(self, path: bytes, mode: int) -> None:
         os.chmod(self._walk(path), mode)

@@ -26,6 +26,14 @@ class Write(NamedTuple):
     offset: int = 0
 
 
+class MapWrite(NamedTuple):
+    """Through a shared mapping (mmap(2)); what would come to lie past the end is left out."""
+
+    path: bytes
+    data: bytes
+    offset: int = 0
+
+
 class Truncate(NamedTuple):
     path: bytes
     size: int
@@ -146,9 +154,14 @@ class Remount(NamedTuple):
     """Close every slot, unmount, mount the same layers again."""
 
 
+class Crash(NamedTuple):
+    """Kill whoever serves the tree, and mount the same layers again: all that had returned is there."""
+
+
 Command = (
     Create
     | Write
+    | MapWrite
     | Truncate
     | MakeDir
     | RemoveDir
@@ -172,6 +185,7 @@ Command = (
     | HandleStat
     | HandleClose
     | Remount
+    | Crash
 )
 
 History = list[Command]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from operator import itemgetter
 
 from unionfs.errors import error
 from unionfs.testing.commands import (
     Command,
+    Crash,
     Create,
     GetStat,
     HandleClose,
@@ -20,6 +22,7 @@ from unionfs.testing.commands import (
     MakeDir,
     MakeNode,
     MakeSymlink,
+    MapWrite,
     Open,
     Outcome,
     ReadLink,
@@ -49,7 +52,7 @@ class Interpreter:
         self._slots: dict[int, OpenFile] = {}
 
     def run(self, command: Command) -> Outcome:
-        """Do `command`; `Remount` is not for interpreters."""
+        """Do `command`; `Remount` and `Crash` are not for interpreters."""
         try:
             return Outcome(self._run(command))
         except OSError as failure:
@@ -60,6 +63,12 @@ class Interpreter:
         while self._slots:
             self._slots.popitem()[1].close()
 
+    def abandon(self) -> None:
+        """Close what the slots hold of a tree that nobody serves any more."""
+        while self._slots:
+            with suppress(OSError):
+                self._slots.popitem()[1].close()
+
     def _run(self, command: Command) -> object:
         if isinstance(command, HandleRead | HandleWrite | HandleTruncate | HandleStat | HandleClose):
             return self._run_on_handle(command)
@@ -68,6 +77,8 @@ class Interpreter:
                 self._open(slot, path, writable)
             case Write(path, data, offset):
                 return self._write(path, data, offset)
+            case MapWrite(path, data, offset):
+                return self._write_mapped(path, data, offset)
             case ListDir(path):
                 self._expect(path, {Kind.DIR}, errno.ENOTDIR)
                 return sorted(self.subject.scan(path), key=itemgetter(0))
@@ -83,7 +94,7 @@ class Interpreter:
                 self.subject.rmdir(path)
             case Rename(path, new, flags):
                 self.subject.rename(path, new, flags)
-            case Remount():
+            case Remount() | Crash():
                 raise TypeError("a party remounts, not an interpreter")
             case _:
                 self._change(command)
@@ -136,6 +147,13 @@ class Interpreter:
             return file.write(data, offset)
         finally:
             file.close()
+
+    def _write_mapped(self, path: bytes, data: bytes, offset: int) -> int:
+        self._expect(path, {Kind.FILE}, errno.EINVAL)
+        data = data[: max(0, self.subject.stat(path).size - offset)]
+        if data:
+            self.subject.write_mapped(path, data, offset)
+        return len(data)
 
     def _run_on_handle(
         self, command: HandleRead | HandleWrite | HandleTruncate | HandleStat | HandleClose

@@ -25,7 +25,7 @@ from unionfs.layers.host import HostStore
 from unionfs.layers.memory import MemoryStore
 from unionfs.testing.by_node import NodeSubject
 from unionfs.testing.by_path import PathSubject
-from unionfs.testing.commands import Command, Outcome, Remount
+from unionfs.testing.commands import Command, Crash, Outcome, Remount
 from unionfs.testing.interpreter import Interpreter
 from unionfs.testing.stacks import (
     NAMES,
@@ -66,6 +66,10 @@ class Party(ABC):
     def run(self, command: Command) -> Outcome:
         if isinstance(command, Remount):
             return self._remount()
+        if isinstance(command, Crash):
+            self._crash()
+            self._interpreter = Interpreter(self._mount())
+            return Outcome()
         return self._running.run(command)
 
     def snapshot(self) -> Tree:
@@ -95,6 +99,10 @@ class Party(ABC):
         self.unmount()
         self._interpreter = Interpreter(self._mount())
         return Outcome()
+
+    def _crash(self) -> None:
+        """Stop serving without an end. Who cannot be killed is unmounted."""
+        self.unmount()
 
     @abstractmethod
     def _put_down(self, stack: Stack) -> None: ...
@@ -180,11 +188,15 @@ class InMemory(Party):
         self._upper = UpperLayer(upper, _dialect("overlay"), MemoryStore("work", beside=upper))
 
     def _mount(self) -> Subject:
-        self.union = Union(self._lowers, self._upper)
+        # Nothing goes on behind the commands: what is killed has to stand still.
+        self.union = Union(self._lowers, self._upper, background=None)
         return NodeSubject(self.union)
 
     def _unmount(self) -> None:
         self.union.sync()
+
+    def _crash(self) -> None:
+        """The stores keep what they have. Nothing is closed, for that would change them."""
 
     def _clear(self) -> None: ...
 
@@ -273,6 +285,14 @@ class FuseMount(DirectoryParty):
     def _unmount(self) -> None:
         mounting.unmount(os.fsdecode(self.mountpoint))
         self._watchdog.cancel()
+
+    def _crash(self) -> None:
+        self._watchdog.cancel()
+        record = records.find(os.fsdecode(self.mountpoint))
+        assert record is not None
+        os.kill(record.pid, signal.SIGKILL)
+        records.wait_until_gone(record)
+        self._running.abandon()
 
     def _clear(self) -> None:
         self._watchdog.cancel()

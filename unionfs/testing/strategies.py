@@ -18,6 +18,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from unionfs.testing.commands import (
     Command,
+    Crash,
     Create,
     GetStat,
     HandleClose,
@@ -31,6 +32,7 @@ from unionfs.testing.commands import (
     MakeDir,
     MakeNode,
     MakeSymlink,
+    MapWrite,
     Open,
     ReadLink,
     Remount,
@@ -207,7 +209,8 @@ def _make(draw: DrawFn, paths: _Paths) -> Command:
 def _change_data(draw: DrawFn, paths: _Paths) -> Command:
     if draw(st.booleans()):
         return Truncate(draw(paths.files), draw(_sizes))
-    return Write(draw(paths.files), draw(_data), draw(_offsets))
+    arguments = draw(paths.files), draw(_data), draw(_offsets)
+    return MapWrite(*arguments) if draw(st.integers(0, 2)) == 0 else Write(*arguments)
 
 
 def _change_metadata(draw: DrawFn, paths: _Paths) -> Command:
@@ -256,7 +259,7 @@ def _use_handle(draw: DrawFn, paths: _Paths) -> Command:
 
 
 def _remount(draw: DrawFn, paths: _Paths) -> Command:
-    return Remount()
+    return _one(draw, [Remount(), Crash()])
 
 
 _COMMANDS = (_make, _change_data, _change_metadata, _remove, _rename, _rename, _read, _use_handle, _remount)
@@ -376,6 +379,8 @@ def _of_late_data(draw: DrawFn, paths: _Paths) -> History:
         HandleWrite(slot, b"later", 3),
         HandleRead(slot, 6000),
         Remount(),
+        Crash(),
+        MapWrite(path, b"mapped", 2),
     ]
     return [Open(slot, path, draw(st.booleans())), *_some(draw, first, 1), *_some(draw, then, 3)]
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from unionfs.testing.commands import (
     Command,
+    Crash,
     Create,
     HandleClose,
     HandleRead,
@@ -21,6 +22,7 @@ from unionfs.testing.commands import (
     MakeDir,
     MakeNode,
     MakeSymlink,
+    MapWrite,
     Open,
     Remount,
     RemoveDir,
@@ -105,12 +107,12 @@ class _Past:
         if isinstance(command, _CHANGES) and ino is not None:
             self.raised.add(ino)
         match command:
-            case Write() | Truncate() | HandleWrite() | HandleTruncate() if ino is not None:
+            case Write() | MapWrite() | Truncate() | HandleWrite() | HandleTruncate() if ino is not None:
                 self.written.add(ino)
             case Open(slot) if ino is not None:
                 self.slots[slot] = ino
                 (self.lower_slots.add if self.only_lower(ino) else self.lower_slots.discard)(slot)
-            case Remount():
+            case Remount() | Crash():
                 self.slots.clear()
             case Rename(path, new, flags):
                 places = (path, new) if flags is RenameFlags.EXCHANGE else (path,)
@@ -120,14 +122,14 @@ class _Past:
 
 
 _METADATA = (SetMode, SetOwner, SetTimes, SetXattr, RemoveXattr)
-_CHANGES = (*_METADATA, Write, Truncate, HandleWrite, HandleTruncate, Link)
+_CHANGES = (*_METADATA, Write, MapWrite, Truncate, HandleWrite, HandleTruncate, Link)
 
 
 def _target(command: Command, before: Tree, slots: dict[int, int]) -> int | None:
     """The file that a command is about."""
     if isinstance(command, HandleRead | HandleWrite | HandleTruncate | HandleStat | HandleClose):
         return slots.get(command.slot)
-    return None if isinstance(command, Remount) else before.inos.get(command.path)
+    return None if isinstance(command, Remount | Crash) else before.inos.get(command.path)
 
 
 def _kind(tree: Tree, path: bytes) -> Kind | None:
@@ -145,9 +147,9 @@ def _told(command: Command, before: Tree, past: _Past) -> Iterator[Tag]:
             yield from _told_by_renaming(path, new, flags, before, past)
         case HandleRead() | HandleWrite() | HandleTruncate():
             yield from _told_by_handle(command, before, past)
-        case Remount():
+        case Remount() | Crash():
             yield from _told_by_remount(before, past)
-        case Write(path) | Truncate(path) | Link(path):
+        case Write(path) | MapWrite(path) | Truncate(path) | Link(path):
             yield from _told_by_change(command, path, before, past)
         case SetMode(path) | SetOwner(path) | SetTimes(path) | SetXattr(path) | RemoveXattr(path):
             yield from _told_by_change(command, path, before, past)
@@ -201,7 +203,7 @@ def _told_by_change(command: Command, path: bytes, before: Tree, past: _Past) ->
         yield Tag.LINK_TO_LOWER
     if past.only_lower(ino) and past.moved_dirs.intersection(_inos_above(before, path)):
         yield Tag.CHANGED_BELOW_MOVED
-    if isinstance(command, Write) and ino in past.raised - past.written:
+    if isinstance(command, Write | MapWrite) and ino in past.raised - past.written:
         yield Tag.DATA_AFTER_METADATA
 
 
