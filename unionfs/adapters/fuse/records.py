@@ -104,11 +104,19 @@ def published(record: Record) -> Iterator[None]:
 
 def living() -> list[Record]:
     """The records of all mounts whose daemon lives, oldest first. Dead ones are cleaned away."""
-    directory = runtime_directory()
-    with os.scandir(directory) as entries:
-        paths = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(".json")]
-    records = [_read(path) for _, path in sorted(paths)]
+    records = [_read(path) for path in _by_age(runtime_directory())]
     return [record for record in records if record is not None]
+
+
+def _by_age(directory: str) -> list[str]:
+    """The records in `directory`, oldest first."""
+    found: list[tuple[int, str]] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(".json"):
+                with suppress(FileNotFoundError):  # a daemon that has just ended
+                    found.append((entry.stat().st_mtime_ns, entry.path))
+    return [path for _, path in sorted(found)]
 
 
 def find(mountpoint: str) -> Record | None:
