@@ -42,9 +42,9 @@ class Project:
         return {path: path.read_bytes() for path in (self.root / "src").rglob("*") if path.is_file()}
 
     def left(self) -> list[str]:
-        """What is mounted still, and what lies around."""
+        """What is mounted still, and what lies around, notes of daemons among it."""
         mounted = [mount.mountpoint for mount in mounts() if mount.mountpoint.startswith(str(self.temporary))]
-        return mounted + [path.name for path in self.temporary.glob("union-dir-*")]
+        return mounted + [path.name for path in self.temporary.rglob("*") if path.name != "unionfs"]
 
     def left_in_the_end(self) -> list[str]:
         deadline = time.monotonic() + 20
@@ -59,6 +59,7 @@ def project(
 ) -> Project:
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(temporary))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return Project(pytester, temporary)

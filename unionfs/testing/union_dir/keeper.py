@@ -84,6 +84,7 @@ def _take_away(mountpoint: str) -> None:
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(record.pid, signal.SIGKILL)
             os.waitpid(record.pid, 0)
+        records.living()  # clears away what is noted of those that do not
 
 
 def _discard(mountpoint: str, mounts: dict[str, ExitStack]) -> dict[str, Any]:
