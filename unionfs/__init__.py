@@ -19,10 +19,11 @@ if TYPE_CHECKING:
         UnionError,
     )
     from unionfs.layers.fill import Symlink
+    from unionfs.layers.fsspec import FsspecStore
     from unionfs.layers.host import HostStore
     from unionfs.layers.memory import MemoryStore
     from unionfs.mounting import Mount, mounted
-    from unionfs.opening import open_image
+    from unionfs.opening import open_image, open_union
     from unionfs.types import Kind, RenameFlags
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "Change",
     "ConfigError",
     "DigestError",
+    "FsspecStore",
     "HostStore",
     "ImageError",
     "ImageNotFoundError",
@@ -50,6 +52,7 @@ __all__ = [
     "commit_image",
     "mounted",
     "open_image",
+    "open_union",
 ]
 
 _HOMES = {
@@ -68,10 +71,11 @@ _HOMES = {
         "UnionError",
     },
     "unionfs.layers.fill": {"Symlink"},
+    "unionfs.layers.fsspec": {"FsspecStore"},
     "unionfs.layers.host": {"HostStore"},
     "unionfs.layers.memory": {"MemoryStore"},
     "unionfs.mounting": {"Mount", "mounted"},
-    "unionfs.opening": {"open_image"},
+    "unionfs.opening": {"open_image", "open_union"},
     "unionfs.types": {"Kind", "RenameFlags"},
 }
 """Where each public name is loaded from when it is first asked for.

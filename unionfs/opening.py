@@ -1,8 +1,10 @@
-"""`open_image`: an image as a union in memory."""
+"""`open_image`, `open_union`: images, and layers of every kind, as a union in memory."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from unionfs import images
@@ -10,8 +12,9 @@ from unionfs.adapters.memory.filesystem import UnionFS
 from unionfs.images.progress import silent
 
 if TYPE_CHECKING:
-    from unionfs.adapters.memory.constructor import UpperLike
+    from unionfs.adapters.memory.constructor import LayerLike, UpperLike
     from unionfs.adapters.memory.names import AnyPath
+    from unionfs.layers.fsspec.store import UrlOptions
 
 
 def open_image(
@@ -48,3 +51,49 @@ def open_image(
         for layer in layers:
             layer.store.close()
         raise
+
+
+def open_union(
+    *lowers: LayerLike,
+    upper: UpperLike | None = None,
+    work: AnyPath | None = None,
+    read_only: bool = False,
+    owner: tuple[int, int] | None = None,
+    dialect: str | None = None,
+    url_options: UrlOptions | None = None,
+    store: str | os.PathLike[str] | None = None,
+) -> UnionFS:
+    """The union over any mix of layers: those that `UnionFS` takes, and references of images.
+
+    ``open_union("/etc", "s3://bucket/base", "oci:DIR:TAG")``, the top-most first; an image
+    stands for all its layers. `store` is as in `open_image`, the others and the errors are
+    those of `UnionFS` and `open_image`. (A directory called as an image is: ``./oci:…``.)
+    """
+    with _layers(lowers, images.LayerStore(store)) as layers:
+        return UnionFS(
+            *layers,
+            upper=upper,
+            work=work,
+            read_only=read_only,
+            owner=owner,
+            dialect=dialect,
+            url_options=url_options,
+        )
+
+
+@contextmanager
+def _layers(lowers: Sequence[LayerLike], store: images.LayerStore) -> Iterator[list[LayerLike]]:
+    """`lowers` with the layers of images in the images' place; closed if the block fails."""
+    with ExitStack() as opened:
+        layers: list[LayerLike] = []
+        for lower in lowers:
+            if not isinstance(lower, str) or not images.is_reference(lower):
+                layers.append(lower)
+                continue
+            image, found = images.open_layers(lower, store)
+            image.close()
+            for layer in found:
+                opened.callback(layer.store.close)
+            layers += found
+        yield layers
+        opened.pop_all()

@@ -160,13 +160,18 @@ def _forget(record: Record, path: str) -> None:
 
 def found_in(directory: str) -> list[Found]:
     """All records that are kept in `directory`, oldest first; it may be another user's, who may lie."""
+    return [found for found in map(_read, _by_age(directory)) if found is not None]
+
+
+def _by_age(directory: str) -> list[str]:
+    """The records in `directory`, oldest first."""
+    found: list[tuple[int, str]] = []
     with os.scandir(directory) as entries:
-        paths = [
-            (entry.stat(follow_symlinks=False).st_mtime_ns, entry.path)
-            for entry in entries
-            if entry.name.endswith(".json")
-        ]
-    return [found for found in (_read(path) for _, path in sorted(paths)) if found is not None]
+        for entry in entries:
+            if entry.name.endswith(".json"):
+                with suppress(FileNotFoundError):  # a daemon that has just ended
+                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    return [path for _, path in sorted(found)]
 
 
 def find(mountpoint: str) -> Record | None:

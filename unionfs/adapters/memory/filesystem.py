@@ -7,6 +7,7 @@ import os
 import posixpath
 import stat as _s
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from typing import IO, TYPE_CHECKING, Any, AnyStr, NamedTuple, overload
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.core.node import Node
     from unionfs.core.union import Union
+    from unionfs.layers.fsspec.store import UrlOptions
 
 FILE_MODE = 0o644
 DIR_MODE = 0o755
@@ -60,7 +62,8 @@ class UnionFS:
     """Layers seen as one file system, without a mount and without privileges.
 
     `lowers` are the read-only layers, the top-most first: directories of this host
-    (`str`, `bytes` or `PathLike`), stores, or each a `Layer`. What is changed goes to `upper`::
+    (`str`, `bytes` or `PathLike`), URLs that fsspec understands (``s3://…``), stores, or each
+    a `Layer`. What is changed goes to `upper`::
 
         UnionFS("l2", "l1")                                 into memory, gone with this object
         UnionFS("l2", "l1", upper="changes", work="tmp")    into a directory, for the next time
@@ -68,7 +71,9 @@ class UnionFS:
 
     `work` is an empty directory on the file system of `upper`, which an upper on disk needs
     and no other may have. A layer in a dialect that cannot be guessed is given as a
-    `Layer` (store and dialect). New files belong to `owner` (uid, gid), by default to this
+    `Layer` (store and dialect); or all that are given by name have `dialect` (``aufs``, …).
+    `url_options` are what the file systems of URLs are made with, by protocol:
+    ``{"s3": {"anon": True}}``. New files belong to `owner` (uid, gid), by default to this
     process's effective ids. Raises `unionfs.ConfigError` for layers that do not fit together.
 
     Calls have the names, arguments and results of those in `os` and `os.path`; what is said of one
@@ -101,8 +106,10 @@ class UnionFS:
         work: AnyPath | None = None,
         read_only: bool = False,
         owner: tuple[int, int] | None = None,
+        dialect: str | None = None,
+        url_options: UrlOptions | None = None,
     ) -> None:
-        self._adopt(opened(lowers, upper, work, read_only), owner)
+        self._adopt(opened(lowers, upper, work, read_only, dialect, url_options), owner)
 
     @classmethod
     def over(cls, union: Union, owner: tuple[int, int] | None = None) -> UnionFS:
@@ -157,6 +164,10 @@ class UnionFS:
     def close(self) -> None:
         """Make what was written last, and close the layers, those that were given as stores too."""
         self._held.close()
+
+    def close_when_gone(self) -> None:
+        """Close it once nobody holds it any more, or the process ends. A process forked from it does not."""
+        weakref.finalize(self, _close, os.getpid(), self._held)
 
     def __enter__(self) -> UnionFS:
         return self
@@ -479,6 +490,11 @@ class UnionFS:
     def _change(self, path: AnyPath, changes: Changes, follow: bool = True) -> None:
         with naming(path):
             self.union.setattr(self._node(path, follow), changes)
+
+
+def _close(pid: int, held: ExitStack) -> None:
+    if os.getpid() == pid:
+        held.close()
 
 
 def _in_ns(seconds: float) -> int:
