@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unionfs.adapters import stack
-from unionfs.adapters.fuse import mounting
+from unionfs.adapters.fuse.unmounting import unmount
 from unionfs.adapters.memory.filesystem import Change, UnionFS
 from unionfs.adapters.options import Options, words
 from unionfs.errors import ConfigError, UnionError
+from unionfs.layers.urls import is_url
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.names import AnyPath
@@ -54,7 +55,7 @@ def mounted(
     work: AnyPath | None = None,
     read_only: bool = False,
 ) -> Iterator[Mount]:
-    """The union of directories of this host, mounted until the block is left: for other programs.
+    """The union of directories of this host and URLs, mounted until the block is left: for other programs.
 
     `lowers`, the top-most first, `upper`, `work` and `read_only` are those of `UnionFS`; without an
     `upper` what is changed goes to a temporary directory and is gone at the end. `at` is the
@@ -83,13 +84,20 @@ def _decoded(path: AnyPath | None) -> str | None:
 
 
 def _thrown_away(scratch: Path, options: Options) -> Options:
-    """With an upper layer in `scratch`, whose root is that of the top-most lower."""
+    """With an upper layer in `scratch`, whose root is that of the top-most lower, if that is a directory."""
     upper, work = _made(scratch / "upper"), _made(scratch / "work")
-    shutil.copystat(options.lowers[0], upper)
-    root = os.stat(options.lowers[0])
-    with suppress(PermissionError):  # an ordinary user gives nothing to others
-        os.chown(upper, root.st_uid, root.st_gid)
+    if is_url(options.lowers[0]):
+        upper.chmod(0o755)
+    else:
+        _copy_attributes(options.lowers[0], upper)
     return options._replace(upper=str(upper), work=str(work))
+
+
+def _copy_attributes(source: str, target: Path) -> None:
+    shutil.copystat(source, target)
+    status = os.stat(source)
+    with suppress(PermissionError):  # an ordinary user gives nothing to others
+        os.chown(target, status.st_uid, status.st_gid)
 
 
 def _made(directory: Path) -> Path:
@@ -116,8 +124,8 @@ def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
 
 def _unmount(mountpoint: str) -> None:
     try:
-        mounting.unmount(mountpoint)
+        unmount(mountpoint)
     except UnionError:
         with suppress(UnionError):  # it may be gone, and have said what was wrong with it
-            mounting.unmount(mountpoint, lazy=True)
+            unmount(mountpoint, lazy=True)
         raise

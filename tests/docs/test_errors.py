@@ -60,10 +60,15 @@ def test_commands_end_with_the_exit_code_that_is_named(
     assert capsys.readouterr().err == "unionfs cat: the reason\nfuse-unionfs: the reason\n"
 
 
-def test_every_exit_code_is_there() -> None:
+def test_every_exit_code_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cat, "run", interrupted)
     with pytest.raises(SystemExit) as refused:
         main.main(["no such command"])
     used = {0, refused.value.code, *(code for _parent, code in EXCEPTIONS.values())}
+    used.add(main.main(["cat", "oci:image"]))
     assert {int(code) for code, _when in table("exit code")} == used
 
 

@@ -24,7 +24,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "mount",
         usage="[OPTION]... [[IMAGE] MOUNTPOINT]",
         help="mount a union, or list what is mounted",
-        description="Mount a union of directories, or of an image's layers, or of what is at a URL, and return once it answers."
+        description="Mount a union of directories, of an image's layers, or of what is at a URL, and return"
+        " once it answers."
         " Without arguments, list the unions that are mounted, as mount(8) does.",
         epilog=examples(
             "unionfs mount -o lowerdir=A:B,upperdir=U,workdir=W MOUNTPOINT",
@@ -36,7 +37,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "places",
         nargs="*",
         metavar="[IMAGE|URL] MOUNTPOINT",
-        help=f"an image, if any: {image_options.FORMS}, or a URL that fsspec knows; and the directory to mount on",
+        help=f"an image, if any: {image_options.FORMS}; or a URL that fsspec knows;"
+        " and the directory to mount on",
     )
     layer_options.add_words(
         parser, "overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, ..."
