@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "mount",
-        usage="[OPTION]... [[IMAGE] MOUNTPOINT]",
+        usage="[OPTION]... [[IMAGE|URL] MOUNTPOINT]",
         help="mount a union, or list what is mounted",
         description="Mount a union of directories, of an image's layers, or of what is at a URL, and return"
         " once it answers."
