@@ -12,6 +12,7 @@ from boxes import Box
 
 import unionfs
 from unionfs import ConfigError, Kind, UnionError
+from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounts
 
 
@@ -42,6 +43,16 @@ def test_programs_change_the_union_and_nothing_else(lower: Path, tmp_path: Path)
     assert os.listdir(lower / "etc") == ["motd"]
     assert os.listdir(tmp_path / "scratch") == []
     assert mounted_below(tmp_path) == []
+
+
+def test_only_what_is_kept_is_put_on_stable_storage(lower: Path, tmp_path: Path) -> None:
+    for directory in ("upper", "work"):
+        (tmp_path / directory).mkdir()
+    for kept in ({}, {"upper": tmp_path / "upper", "work": tmp_path / "work"}):
+        with unionfs.mounted(lower, **kept) as mount:
+            record = records.of(str(mount.path))
+            assert record is not None
+            assert record.options.volatile == (not kept)
 
 
 def test_the_root_is_that_of_the_top_most_layer(lower: Path) -> None:

@@ -89,7 +89,7 @@ def _thrown_away(scratch: Path, options: Options) -> Options:
     root = os.stat(options.lowers[0])
     with suppress(PermissionError):  # an ordinary user gives nothing to others
         os.chown(upper, root.st_uid, root.st_gid)
-    return options._replace(upper=str(upper), work=str(work))
+    return options._replace(upper=str(upper), work=str(work), volatile=True)
 
 
 def _made(directory: Path) -> Path:
@@ -99,8 +99,9 @@ def _made(directory: Path) -> Path:
 
 @contextmanager
 def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
+    volatile = ["-o", "volatile"] if options.volatile else []
     done = subprocess.run(
-        [*_COMMAND, "-o", words(options), mountpoint],
+        [*_COMMAND, "-o", words(options), *volatile, mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
