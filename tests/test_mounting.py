@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import unionfs
 from unionfs import ConfigError, Kind, UnionError
 from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounts
+from unionfs.adapters.options import Options
 
 
 @pytest.fixture
@@ -53,6 +55,18 @@ def test_only_what_is_kept_is_put_on_stable_storage(lower: Path, tmp_path: Path)
             record = records.of(str(mount.path))
             assert record is not None
             assert record.options.volatile == (not kept)
+
+
+def test_unions_without_an_upper_layer_do_not_wait_for_each_other(
+    lower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a daemon that has the same upper, and is still putting it on disk after it was unmounted."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    unmounted = records.Record(str(tmp_path / "elsewhere"), Options(lowers=(str(lower),)), None, os.getpid())
+    with records.published(unmounted):
+        start = time.monotonic()
+        with unionfs.mounted(lower, read_only=True):
+            assert time.monotonic() - start < 9
 
 
 def test_the_root_is_that_of_the_top_most_layer(lower: Path) -> None:
