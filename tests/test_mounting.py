@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from boxes import Box
 
 import unionfs
 from unionfs import ConfigError, Kind, UnionError
+from unionfs.adapters.fuse import records
 from unionfs.adapters.mountinfo import mounts
+from unionfs.adapters.options import Options
 
 
 @pytest.fixture
@@ -42,6 +45,28 @@ def test_programs_change_the_union_and_nothing_else(lower: Path, tmp_path: Path)
     assert os.listdir(lower / "etc") == ["motd"]
     assert os.listdir(tmp_path / "scratch") == []
     assert mounted_below(tmp_path) == []
+
+
+def test_only_what_is_kept_is_put_on_stable_storage(lower: Path, tmp_path: Path) -> None:
+    for directory in ("upper", "work"):
+        (tmp_path / directory).mkdir()
+    for kept in ({}, {"upper": tmp_path / "upper", "work": tmp_path / "work"}):
+        with unionfs.mounted(lower, **kept) as mount:
+            record = records.of(str(mount.path))
+            assert record is not None
+            assert record.options.volatile == (not kept)
+
+
+def test_unions_without_an_upper_layer_do_not_wait_for_each_other(
+    lower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a daemon that has the same upper, and is still putting it on disk after it was unmounted."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    unmounted = records.Record(str(tmp_path / "elsewhere"), Options(lowers=(str(lower),)), None, os.getpid())
+    with records.published(unmounted):
+        start = time.monotonic()
+        with unionfs.mounted(lower, read_only=True):
+            assert time.monotonic() - start < 9
 
 
 def test_the_root_is_that_of_the_top_most_layer(lower: Path) -> None:

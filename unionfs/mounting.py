@@ -90,7 +90,7 @@ def _thrown_away(scratch: Path, options: Options) -> Options:
         upper.chmod(0o755)
     else:
         _copy_attributes(options.lowers[0], upper)
-    return options._replace(upper=str(upper), work=str(work))
+    return options._replace(upper=str(upper), work=str(work), volatile=True)
 
 
 def _copy_attributes(source: str, target: Path) -> None:
@@ -107,8 +107,9 @@ def _made(directory: Path) -> Path:
 
 @contextmanager
 def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
+    volatile = ["-o", "volatile"] if options.volatile else []
     done = subprocess.run(
-        [*_COMMAND, "-o", words(options), mountpoint],
+        [*_COMMAND, "-o", words(options), *volatile, mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

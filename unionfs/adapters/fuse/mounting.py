@@ -93,6 +93,8 @@ def _check_free(mountpoint: str) -> None:
 
 def _await_predecessor(options: Options) -> None:
     """Wait for a daemon that is still putting the same upper on disk: umount(8) does not."""
+    if options.upper is None:
+        return
     for record in records.living():
         if record.options.upper == options.upper and not is_ours(mounted_at(record.mountpoint)):
             records.wait_until_gone(record, _PREDECESSOR_SECONDS)
