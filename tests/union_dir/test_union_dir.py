@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,10 +23,11 @@ WITHOUT_DEVICES = ["unshare", "-m", "sh", "-c", f'{_HIDE} && exec "$@"', "-"]
 class Project:
     """A project whose tests are run in a process of their own, with everything temporary in one place."""
 
-    def __init__(self, pytester: pytest.Pytester, temporary: Path) -> None:
+    def __init__(self, pytester: pytest.Pytester, temporary: Path, notes: Path) -> None:
         self.pytester = pytester
         self.root = pytester.path
         self.temporary = temporary
+        self.notes = notes
         (self.root / "src/deep").mkdir(parents=True)
         (self.root / "src/code.py").write_text("original")
         (self.root / "src/deep/data").write_text("deep")
@@ -44,7 +46,7 @@ class Project:
     def left(self) -> list[str]:
         """What is mounted still, and what lies around, notes of daemons among it."""
         mounted = [mount.mountpoint for mount in mounts() if mount.mountpoint.startswith(str(self.temporary))]
-        return mounted + [path.name for path in self.temporary.rglob("*") if path.name != "unionfs"]
+        return mounted + os.listdir(self.temporary) + os.listdir(self.notes)
 
     def left_in_the_end(self) -> list[str]:
         deadline = time.monotonic() + 20
@@ -59,10 +61,12 @@ def project(
 ) -> Project:
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(temporary))
+    notes = tmp_path_factory.mktemp("runtime")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(notes))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    return Project(pytester, temporary)
+    (notes / "unionfs").mkdir()
+    return Project(pytester, temporary, notes / "unionfs")
 
 
 def test_a_test_can_change_what_is_never_touched(project: Project) -> None:

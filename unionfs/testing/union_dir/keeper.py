@@ -78,13 +78,13 @@ def _mounted(layers: list[str]) -> Iterator[dict[str, str]]:
 def _take_away(mountpoint: str) -> None:
     """Whatever is open in it, and without finishing what nobody will read."""
     record = records.find(mountpoint)
-    if mounted_at(mountpoint):
-        detach(mountpoint, lazy=True)
     if record is not None:
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(record.pid, signal.SIGKILL)
             os.waitpid(record.pid, 0)
-        records.living()  # clears away what is noted of those that do not
+    if mounted_at(mountpoint):
+        detach(mountpoint, lazy=True)
+    records.living()  # clears away what is noted of those that do not
 
 
 def _discard(mountpoint: str, mounts: dict[str, ExitStack]) -> dict[str, Any]:
