@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mounts import Mount
+from mounts import Mount, unionfs
 
-from unionfs.adapters.fuse import records
+from unionfs.adapters.fuse import mounting, records
 from unionfs.adapters.options import Options
 
 MEGABYTE = 1 << 20
@@ -162,7 +162,7 @@ def test_clients_that_disappear_in_mid_operation(prepared: Mount) -> None:
 
 FINISHING = """
 import fcntl, os, sys, time
-from unionfs.adapters.fuse import records
+from unionfs.adapters.fuse import mounting, records
 from unionfs.adapters.options import Options
 upper, mountpoint = sys.argv[1:]
 with records.published(records.Record(mountpoint, Options(upper=upper), None, os.getpid())):
@@ -236,3 +236,19 @@ def test_what_another_daemon_of_the_same_number_left_is_not_ours(
     with records.published(record):
         assert os.listdir(tmp_path / "unionfs") == [f"{os.getpid()}.json"]
     assert records.take_failure(record) is None
+
+
+def test_mounts_without_an_upper_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that has been unmounted but does not end was waited for by every one of them."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for name in ("lower", "merged"):
+        (tmp_path / name).mkdir()
+    detached = records.Record("/nowhere", Options(lowers=("/a",)), None, os.getpid())
+    with records.published(detached):
+        start = time.monotonic()
+        assert unionfs("mount", "-o", f"lowerdir={tmp_path}/lower", tmp_path / "merged").returncode == 0
+        took = time.monotonic() - start
+        assert unionfs("umount", tmp_path / "merged").returncode == 0
+    assert took < mounting._PREDECESSOR_SECONDS

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,6 +184,23 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / os.fsdecode(PENDING))
     record = records.Record("/m", Options(upper=str(tmp_path), work=str(tmp_path)), None, 1)
     assert inventory.Mounted("/m", State.DETACHED, None, record, 0).pending() is None
+
+
+def test_daemons_may_come_and_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that was gone once it had been listed ended every command that looks for mounts."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    def come_and_go() -> None:
+        for pid in range(1000):
+            with records.published(records.Record(str(tmp_path), Options(), None, pid)):
+                pass
+
+    lasting = records.Record(str(tmp_path / "lasting"), Options(), None, 1_000_000)
+    others = threading.Thread(target=come_and_go)
+    with records.published(lasting):
+        others.start()
+        while others.is_alive():
+            assert lasting in records.living()
 
 
 def test_how_much_a_directory_takes(tmp_path: Path) -> None:

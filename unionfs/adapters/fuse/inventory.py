@@ -58,9 +58,9 @@ def mounted() -> list[Mounted]:
     found = list(_found())
     rows = [_with_record(mount, found) for mount in mounts() if mount.is_unionfs]
     rows += [
-        Mounted(record.mountpoint, State.DETACHED, None, record, owner)
-        for record, _, owner, lives in found
-        if lives
+        Mounted(each.record.mountpoint, State.DETACHED, None, each.record, each.owner)
+        for each in found
+        if each.lives
     ]
     return rows
 

@@ -42,11 +42,12 @@ class Record(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A record as it is kept: whose it is (a user's number), and whether its daemon lives."""
+    """A record as it is kept: whose it is (a user's number), since when, and whether its daemon lives."""
 
     record: Record
     path: str
     owner: int
+    since_ns: int
     lives: bool
 
 
@@ -141,9 +142,9 @@ def living() -> list[Record]:
     everything = found_in(runtime_directory())
     alive = [each.record for each in everything if each.lives]
     served = {record.mountpoint for record in alive}
-    for record, path, _, lives in everything:
-        if not lives and (record.mountpoint in served or not _is_mounted(record)):
-            _forget(record, path)
+    for each in everything:
+        if not each.lives and (each.record.mountpoint in served or not _is_mounted(each.record)):
+            _forget(each)
     return alive
 
 
@@ -152,26 +153,17 @@ def _is_mounted(record: Record) -> bool:
     return mounted is not None and mounted.is_unionfs
 
 
-def _forget(record: Record, path: str) -> None:
-    with suppress(FileNotFoundError):  # a daemon that has just ended, or somebody was quicker
-        os.unlink(path)
-    drop_empty(log_path(os.path.dirname(path), record.pid))
+def _forget(found: Found) -> None:
+    with suppress(FileNotFoundError):  # somebody was quicker
+        os.unlink(found.path)
+    drop_empty(log_path(os.path.dirname(found.path), found.record.pid))
 
 
 def found_in(directory: str) -> list[Found]:
     """All records that are kept in `directory`, oldest first; it may be another user's, who may lie."""
-    return [found for found in map(_read, _by_age(directory)) if found is not None]
-
-
-def _by_age(directory: str) -> list[str]:
-    """The records in `directory`, oldest first."""
-    found: list[tuple[int, str]] = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name.endswith(".json"):
-                with suppress(FileNotFoundError):  # a daemon that has just ended
-                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    return [path for _, path in sorted(found)]
+    paths = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(".json")]
+    found = [each for each in map(_read, paths) if each is not None]
+    return sorted(found, key=lambda each: each.since_ns)
 
 
 def find(mountpoint: str) -> Record | None:
@@ -259,7 +251,8 @@ def _read(path: str) -> Found | None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(fd, "rb") as file:
             record = _parse(file.read(_AT_MOST))
-            return Found(record, path, os.fstat(fd).st_uid, _is_locked(fd))
+            stat = os.fstat(fd)
+            return Found(record, path, stat.st_uid, stat.st_mtime_ns, _is_locked(fd))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
