@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import Change, UnionFS
     from unionfs.adapters.memory.path import UnionPath
+    from unionfs.committing import commit_image
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.dialects.aufs import AufsDialect
     from unionfs.dialects.overlay import OverlayDialect
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
         UnionError,
     )
     from unionfs.layers.fill import Symlink
+    from unionfs.layers.fsspec import FsspecStore
     from unionfs.layers.host import HostStore
     from unionfs.layers.memory import MemoryStore
-    from unionfs.opening import open_image
+    from unionfs.mounting import Mount, mounted
+    from unionfs.opening import open_image, open_union
     from unionfs.types import Kind, RenameFlags
 
 __version__ = "0.1.0"
@@ -31,12 +34,14 @@ __all__ = [
     "Change",
     "ConfigError",
     "DigestError",
+    "FsspecStore",
     "HostStore",
     "ImageError",
     "ImageNotFoundError",
     "Kind",
     "Layer",
     "MemoryStore",
+    "Mount",
     "OverlayDialect",
     "RenameFlags",
     "Symlink",
@@ -44,12 +49,16 @@ __all__ = [
     "UnionFS",
     "UnionPath",
     "UpperLayer",
+    "commit_image",
+    "mounted",
     "open_image",
+    "open_union",
 ]
 
 _HOMES = {
     "unionfs.adapters.memory.filesystem": {"Change", "UnionFS"},
     "unionfs.adapters.memory.path": {"UnionPath"},
+    "unionfs.committing": {"commit_image"},
     "unionfs.core.layer": {"Layer", "UpperLayer"},
     "unionfs.dialects.aufs": {"AufsDialect"},
     "unionfs.dialects.overlay": {"OverlayDialect"},
@@ -62,9 +71,11 @@ _HOMES = {
         "UnionError",
     },
     "unionfs.layers.fill": {"Symlink"},
+    "unionfs.layers.fsspec": {"FsspecStore"},
     "unionfs.layers.host": {"HostStore"},
     "unionfs.layers.memory": {"MemoryStore"},
-    "unionfs.opening": {"open_image"},
+    "unionfs.mounting": {"Mount", "mounted"},
+    "unionfs.opening": {"open_image", "open_union"},
     "unionfs.types": {"Kind", "RenameFlags"},
 }
 """Where each public name is loaded from when it is first asked for.

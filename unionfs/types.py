@@ -39,7 +39,10 @@ def kind_of(mode: int) -> Kind:
 
 
 class Stat(NamedTuple):
-    """Attributes of one file, as stat(2) gives them. `mode` includes the format bits."""
+    """Attributes of one file, as stat(2) gives them. `mode` includes the format bits.
+
+    `size` is in bytes, `blocks` in units of 512; times are in nanoseconds since the epoch.
+    """
 
     mode: int
     ino: int = 0
@@ -109,7 +112,7 @@ class CopyUp(Enum):
 
 
 class RenameFlags(IntFlag):
-    """The flags of renameat2(2)."""
+    """The flags of renameat2(2). A union refuses `WHITEOUT` (EINVAL), as overlayfs does."""
 
     NONE = 0
     NOREPLACE = 1

@@ -110,7 +110,7 @@ def test_the_manifest_is_the_same_where_it_can_be(layout: LayoutBuilder, tmp_pat
         digest = str(image.descriptor.digest)
     assert converted(f"oci:{layout.root}:x", f"oci-archive:{tmp_path}/a") == digest
     assert converted(f"oci:{layout.root}:x", f"dir:{tmp_path}/d") == digest
-    assert converted(f"oci:{layout.root}:x", f"dir:{tmp_path}/d", Output(form=Form.DOCKER)) != digest
+    assert converted(f"oci:{layout.root}:x", f"dir:{tmp_path}/d", Output(format=Form.DOCKER)) != digest
 
 
 def test_the_same_archive_each_time(layout: LayoutBuilder, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_compression(layout: LayoutBuilder, tmp_path: Path, compression: Compres
 def test_what_a_layer_notes_stays(layout: LayoutBuilder, tmp_path: Path) -> None:
     layer = layout.layer(LAYERS[0]) | {"annotations": {"toc": "sha256:x"}}
     layout.tag(layout.image(LAYERS[0], layers=[layer]), "noted")
-    converted(f"oci:{layout.root}:noted", f"dir:{tmp_path}/d", Output(form=Form.DOCKER))
+    converted(f"oci:{layout.root}:noted", f"dir:{tmp_path}/d", Output(format=Form.DOCKER))
     with open_image(f"dir:{tmp_path}/d") as image:
         assert image.layers[0].descriptor.annotations == {"toc": "sha256:x"}
 
@@ -246,8 +246,8 @@ def test_a_directory_is_used_again(layout: LayoutBuilder, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("destination", "output", "words"),
     [
-        ("docker-archive:f", Output(form=Form.OCI), "cannot keep a manifest of the form 'oci'"),
-        ("oci:d:t", Output(form=Form.DOCKER), "cannot keep a manifest of the form 'docker'"),
+        ("docker-archive:f", Output(format=Form.OCI), "cannot keep a manifest of the form 'oci'"),
+        ("oci:d:t", Output(format=Form.DOCKER), "cannot keep a manifest of the form 'docker'"),
         ("docker-archive:f", Output(compression=Compression.GZIP), "without compression only"),
         (f"oci:d@sha256:{'0' * 64}", PLAIN, "an image is written to a tag"),
     ],

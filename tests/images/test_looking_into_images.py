@@ -239,3 +239,8 @@ def test_a_file_in_a_compressed_layer_is_read_twice(image: str, tmp_path: Path, 
     assert [path.read_bytes() for path in (tmp_path / "store").glob("files/*/*/*")] == [
         b"int main(void) { return 0; }\n"
     ]
+
+
+def test_a_directory_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(unionfs.ImageNotFoundError):
+        unionfs.open_image(str(tmp_path))

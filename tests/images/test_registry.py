@@ -14,6 +14,7 @@ import pytest
 from archive_builder import END, LayoutBuilder, content, file, sha256
 from registries import CERTIFICATE, Handler, auth_file, docker_registry, scripted
 
+import unionfs
 from unionfs.errors import DigestError, ImageError, ImageNotFoundError
 from unionfs.images import memory_layers, open_image
 from unionfs.images.assembly import Output
@@ -162,6 +163,22 @@ def test_platforms(registry: str, layout: LayoutBuilder) -> None:
     assert shown(Platform("linux", "arm", "v8")) == b"armv7"
     with pytest.raises(ImageNotFoundError, match="nothing for windows/amd64; there is: linux/arm/v6,"):
         shown(Platform("windows", "amd64"))
+
+
+def test_a_union_over_an_image_of_a_registry(
+    registry: str, layout: LayoutBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIONFS_STORE", str(tmp_path / "store"))
+    layout.tag(layout.image(file(b"a", b"1") + END), "union")
+    base, after = f"docker://{registry}/union:x", f"docker://{registry}/union:y"
+    push(f"oci:{layout.root}:union", base)
+    with unionfs.open_image(base, platform=Platform("linux", "amd64"), tls_verify=False) as fs:
+        fs.path("a").write_text("2")
+        unionfs.commit_image(fs, base, after, tls_verify=False, output=Output(tls_verify=False))
+    with unionfs.open_image(after, tls_verify=False) as fs:
+        assert fs.path("a").read_text() == "2"
+    with pytest.raises(ImageNotFoundError, match="nothing for plan9/mips"):
+        unionfs.open_image(base, platform=Platform("plan9", "mips"), tls_verify=False)
 
 
 INDEX = "application/vnd.oci.image.index.v1+json"

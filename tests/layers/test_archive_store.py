@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from unionfs.core.store import Store
-from unionfs.layers.archive import ArchiveFile, ArchiveStore, BrokenIndexError, Index, Node, Stored, encode
+from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Index, Node, Stored, encode
 from unionfs.layers.memory import MemoryStore
+from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, Stat
 
 DATA = b"0123456789"
@@ -20,11 +21,11 @@ DATA = b"0123456789"
 class _Contents:
     identity = b"contents"
 
-    def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
+    def open(self, stored: Stored, stat: Stat) -> ReadOnlyFile:
         def read(size: int, offset: int) -> bytes:
             return DATA[stored.offset : stored.offset + stored.size][offset : offset + size]
 
-        return ArchiveFile(stat, read, close=lambda: None)
+        return ReadOnlyFile(stat, read, close=lambda: None)
 
     def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""From options to a union over directories of this host.
+"""From options to a union over directories of this host, and URLs beneath them.
 
 Every check comes before the first change on disk; each is a `ConfigError` that names
 the culprit. An upper and its work directory are locked (flock(2)) for as long as the
@@ -12,7 +12,8 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import TypeVar
+from itertools import filterfalse
+from typing import TYPE_CHECKING, TypeVar
 
 from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.mountinfo import mounts
@@ -30,7 +31,11 @@ from unionfs.dialects.overlay import USER, OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
 from unionfs.layers.host import HostStore, VolatileStore
 from unionfs.layers.host.probe import Abilities, probe
+from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
+
+if TYPE_CHECKING:
+    from unionfs.layers.fsspec.store import UrlOptions
 
 _KEPT_IN_WORK = {"work", "index", "pending", "pending.next"}
 """What overlayfs, and we, leave behind in a work directory."""
@@ -51,7 +56,7 @@ def check(options: Options, mountpoint: str | None = None, image: Sequence[Layer
     if not options.lowers and not image:
         raise ConfigError("no lower layer: lowerdir= or an image is needed")
     for lower in options.lowers:
-        _check_directory("lowerdir", lower)
+        _check_lower(lower)
     if options.upper is not None:
         _check_writable(options)
     if mountpoint is not None:
@@ -61,7 +66,7 @@ def check(options: Options, mountpoint: str | None = None, image: Sequence[Layer
 def absolute(options: Options) -> Options:
     """The same options, whatever the current directory will be."""
     return options._replace(
-        lowers=tuple(map(os.path.abspath, options.lowers)),
+        lowers=tuple(lower if is_url(lower) else os.path.abspath(lower) for lower in options.lowers),
         upper=options.upper and os.path.abspath(options.upper),
         work=options.work and os.path.abspath(options.work),
     )
@@ -81,7 +86,11 @@ def opened(
     At the end every file is completed, of which `progress` is told (see `Union.close`), and
     what the kernel could not read is made plain, unless `options` say otherwise.
     """
-    with ExitStack() as held:
+    with ExitStack() as held, ExitStack() as without_union:
+        lowers = []
+        for layer in lower_layers(options):  # before anything is made: a URL may lead nowhere
+            lowers.append(layer)
+            without_union.callback(layer.store.close)
         upper, fresh = None, False
         if options.upper is not None and options.work is not None:
             held.enter_context(locked("upperdir", options.upper))
@@ -93,8 +102,9 @@ def opened(
             fresh = adopt_root and not os.listdir(options.upper)
             if options.volatile:
                 held.enter_context(_distrusted(options.work))
-        union = _union(options, (*lower_layers(options), *image), upper)
+        union = _union(options, (*lowers, *image), upper)
         held.callback(lambda: union.close(progress))
+        without_union.pop_all()
         if fresh:
             union.adopt_root()
         yield union
@@ -152,19 +162,37 @@ def _ownership(options: Options) -> Ownership:
 
 
 def watchable(union: Union, options: Options) -> list[Store]:
-    """The stores of those layers that may change: directories that somebody named, not an image's."""
+    """The stores of those layers that may change and say so: directories that were named, not an image's."""
     named = union.lowers[: len(options.lowers)] if options.cache == CACHE_AUTO else ()
-    return [layer.store for layer in named]
+    return [layer.store for layer in named if isinstance(layer.store, HostStore)]
 
 
-def lower_layers(options: Options) -> Iterator[Layer]:
-    """The lower directories that checked `options` name, top-most first."""
-    for path in options.lowers:
-        store = _store("lowerdir", path)
-        yield Layer(store, _lower_dialect(options, store))
+def lower_layers(options: Options, url_options: UrlOptions | None = None) -> Iterator[Layer]:
+    """The lower layers that checked `options` name, top-most first: directories, and URLs of fsspec's.
+
+    `url_options` are what the file systems of the URLs are made with, by protocol.
+    """
+    for name in options.lowers:
+        yield _lower_layer(name, options, url_options)
 
 
-def _lower_dialect(options: Options, store: HostStore) -> Dialect:
+def _lower_layer(name: str, options: Options, url_options: UrlOptions | None) -> Layer:
+    if not is_url(name):
+        store = _store("lowerdir", name)
+        return Layer(store, _lower_dialect(options, store))
+    from unionfs.layers.fsspec import FsspecStore
+
+    try:
+        elsewhere = FsspecStore.at(name, url_options)
+        elsewhere.scan(b"")
+    except ConfigError as failure:
+        raise ConfigError(f"lowerdir={failure}") from failure
+    except OSError as failure:  # says which URL
+        raise ConfigError(f"lowerdir={failure.strerror}") from failure
+    return Layer(elsewhere, _lower_dialect(options, elsewhere))
+
+
+def _lower_dialect(options: Options, store: Store) -> Dialect:
     privileged = _privileged(options)
     if options.dialect is not None:
         return by_name(options.dialect, privileged=privileged)
@@ -261,6 +289,19 @@ def _check_trustworthy(work: str) -> None:
         raise _refusal("workdir", work, reason)
 
 
+def _check_lower(name: str) -> None:
+    """Whether there is such a directory. Of a URL that shows once it is opened, in the mount's daemon."""
+    if not is_url(name):
+        _check_directory("lowerdir", name)
+        return
+    from unionfs.layers.fsspec import check_url
+
+    try:
+        check_url(name)
+    except ConfigError as failure:
+        raise ConfigError(f"lowerdir={failure}") from failure
+
+
 def _check_directory(option: str, path: str) -> None:
     try:
         os.listdir(path)
@@ -271,7 +312,7 @@ def _check_directory(option: str, path: str) -> None:
 def _check_apart(lowers: Sequence[str], upper: str, work: str) -> None:
     if _overlap(upper, work):
         raise _refusal("workdir", work, f"overlaps upperdir={upper}")
-    for lower in lowers:
+    for lower in filterfalse(is_url, lowers):
         for name, path in (("upperdir", upper), ("workdir", work)):
             if _overlap(lower, path):
                 raise _refusal(name, path, f"overlaps lowerdir={lower}")
@@ -284,7 +325,7 @@ def _check_permission(option: str, path: str) -> None:
 
 def _check_mountpoint(options: Options, mountpoint: str) -> None:
     _check_directory("mountpoint", mountpoint)
-    layers = [("lowerdir", path) for path in options.lowers]
+    layers = [("lowerdir", path) for path in filterfalse(is_url, options.lowers)]
     layers += [
         (name, path) for name, path in (("upperdir", options.upper), ("workdir", options.work)) if path
     ]

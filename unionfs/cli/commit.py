@@ -59,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
     details = Details(
         created_by=args.created_by,
         author=args.author,
-        comment=args.message,
+        message=args.message,
         changes=tuple(args.change),
         squash=args.squash,
-        labels=args.selinux_labels,
+        selinux_labels=args.selinux_labels,
     )
     output, source = image_options.output(args), image_options.source(args)
     with (

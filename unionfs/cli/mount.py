@@ -9,6 +9,7 @@ from unionfs.cli import image_options, layer_options, upper
 from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers, examples
 from unionfs.errors import ConfigError
+from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "mount",
-        usage="[OPTION]... [[IMAGE] MOUNTPOINT]",
+        usage="[OPTION]... [[IMAGE|URL] MOUNTPOINT]",
         help="mount a union, or list what is mounted",
-        description="Mount a union of directories, or of an image's layers, and return once it answers."
+        description="Mount a union of directories, of an image's layers, or of what is at a URL, and return"
+        " once it answers."
         " Without arguments, list the unions that are mounted, as mount(8) does.",
         epilog=examples(
             "unionfs mount -o lowerdir=A:B,upperdir=U,workdir=W MOUNTPOINT",
@@ -34,8 +36,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "places",
         nargs="*",
-        metavar="[IMAGE] MOUNTPOINT",
-        help=f"an image, if any: {image_options.FORMS}; and the directory to mount on",
+        metavar="[IMAGE|URL] MOUNTPOINT",
+        help=f"an image, if any: {image_options.FORMS}; or a URL that fsspec knows;"
+        " and the directory to mount on",
     )
     layer_options.add_words(
         parser, "overlayfs's option words: lowerdir=A:B (top-most first), upperdir=U, workdir=W, ..."
@@ -87,7 +90,10 @@ def run(args: argparse.Namespace) -> int:
     from unionfs.cli.target import image_layers
 
     options = _options(args)
-    reference, mountpoint = _places(args.places, options, named=args.name is not None)
+    source, mountpoint = _places(args.places)
+    reference = source if source and _is_image(source, options, named=args.name is not None) else None
+    if source and not reference and is_url(source):
+        options = options._replace(lowers=(*options.lowers, source))
     image: str | None = None
     layers: list[Layer] = []
     if reference:
@@ -127,18 +133,19 @@ def _named(name: str, options: Options, image: str | None) -> tuple[Options, str
     return options, named.beneath.image
 
 
-def _places(places: list[str], options: Options, *, named: bool) -> tuple[str | None, str]:
-    """The image and the mountpoint. mount(8) puts a source of no meaning before the mountpoint."""
+def _places(places: list[str]) -> tuple[str | None, str]:
+    """The source, if there is one, and the mountpoint."""
     if len(places) > 2:
         raise ConfigError(f"one mountpoint is needed, not {len(places)}: {' '.join(places)}")
     *source, mountpoint = places
-    return (source[0] if source and _is_image(source[0], options, named) else None), mountpoint
+    return (source[0] if source else None), mountpoint
 
 
 def _is_image(source: str, options: Options, named: bool) -> bool:
+    """mount(8) puts a source of no meaning before the mountpoint."""
     from unionfs.images import is_reference
 
-    return not (options.lowers or named) or is_reference(source)
+    return is_reference(source) or not (options.lowers or named or is_url(source))
 
 
 def _list() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from unionfs.cli import image_options, upper
 from unionfs.cli.image_options import AS_USUAL, Source
 from unionfs.cli.progress import Line
 from unionfs.errors import ConfigError
+from unionfs.layers.urls import is_url
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from unionfs.core.layer import Layer
     from unionfs.core.union import Union
     from unionfs.images import Image
+
+_PATH = re.compile(r"([^:]*:.+?):(/(?!/).*|/)", re.DOTALL)
 
 
 def image_layers(reference: str, source: Source, *, unpacked: bool = False) -> tuple[str, list[Layer]]:
@@ -95,23 +99,34 @@ def shown_image(args: argparse.Namespace) -> Iterator[tuple[UnionFS, str]]:
 
 @contextmanager
 def image_union(reference: str, source: Source) -> Iterator[Union]:
-    """The union over an image, to look at."""
+    """The union over an image, or what is at a URL, to look at."""
     from unionfs.core.union import Union
 
+    with closing(Union(_layers(reference, source))) as union:
+        yield union
+
+
+def _layers(reference: str, source: Source) -> list[Layer]:
+    from unionfs.images import is_reference
+
+    if is_url(reference) and not is_reference(reference):
+        from unionfs.adapters import stack
+        from unionfs.adapters.options import Options
+
+        return list(stack.lower_layers(Options(lowers=(reference,))))
     image, layers = opened(reference, source)
     image.close()
-    with closing(Union(layers)) as union:
-        yield union
+    return layers
 
 
 def split_path(text: str) -> tuple[str, str]:
     """``IMAGE[:/PATH]``: a path begins with a slash, and no part of a reference has ``:/`` in it.
 
-    But for the colon after its transport, which is passed over.
+    But for the colon after its transport, which is passed over; a URL has ``://`` where it is
+    chained to another.
     """
-    transport, colon, rest = text.partition(":")
-    at = rest.find(":/", 1)
-    return (text, "/") if at < 0 else (f"{transport}{colon}{rest[:at]}", rest[at + 1 :])
+    found = _PATH.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "/")
 
 
 def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False) -> tuple[Image, list[Layer]]:

@@ -10,7 +10,7 @@ from unionfs.core.store import Store, WritableStore
 
 
 class Layer(NamedTuple):
-    """A read-only layer."""
+    """A read-only layer: where its files are kept, and how whiteouts and other marks are written in it."""
 
     store: Store
     dialect: Dialect
@@ -21,7 +21,11 @@ class Layer(NamedTuple):
 
 
 class UpperLayer(NamedTuple):
-    """The writable layer. `work` is on the same file system as `store`, so that one rename publishes."""
+    """The writable layer. `work` is on the same file system as `store`, so that one rename publishes.
+
+    What is in `work` is the union's: what it makes ready, the index of hard links, the journal of files
+    that are not whole yet.
+    """
 
     store: WritableStore
     dialect: Dialect

@@ -76,7 +76,7 @@ class Whiteouts(Enum):
 class OverlayDialect(NamedTuple):
     """Marks as the kernel's overlayfs writes them.
 
-    `prefix` is `TRUSTED` or `USER`. `rename_whiteout` says that the file system of the
+    `prefix` is ``trusted.overlay.`` or ``user.overlay.``. `rename_whiteout` says that the file system of the
     upper layer can do RENAME_WHITEOUT (renameat2(2)), with which a move that leaves a
     whiteout is one step. `metacopy` and `redirect` say that these marks may be written.
     """

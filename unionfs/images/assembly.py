@@ -31,11 +31,11 @@ _SCRATCH = "/var/tmp"
 class Output(NamedTuple):
     """How an image is written, where that is not left to the destination and the base.
 
-    `form` is that of the manifest, `compression` that of all layers. By default the
+    `format` is that of the manifest, `compression` that of all layers. By default the
     base's layers stay as they are, and new ones are compressed with gzip.
     """
 
-    form: Form | None = None
+    format: Form | None = None
     compression: Compression | None = None
     tls_verify: bool = True
 
@@ -61,7 +61,7 @@ class Assembly:
             parse_reference(destination), Trust(tls_verify=output.tls_verify)
         )
         try:
-            self._form = self._chosen_form(output.form)
+            self._form = self._chosen_form(output.format)
             self._compression = self._chosen_compression(output.compression)
         except BaseException:
             self._destination.close()

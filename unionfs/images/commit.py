@@ -18,16 +18,17 @@ from unionfs.images.squash import Run
 class Details(NamedTuple):
     """What a commit says and does beside the changes.
 
-    `changes` are instructions as podman-commit(1) has them; `squash` names a run of layers, the
-    new one among them (see `squash.parse_run`); `labels` keeps SELinux's.
+    `changes` are instructions as podman-commit(1) has them; `squash` makes one layer of a run of
+    them, the new one among them: ``all``, or ``N..M``, counted from the lowest, which is 1;
+    `selinux_labels` keeps them, which are otherwise left out.
     """
 
     created_by: str = "unionfs commit"
     author: str = ""
-    comment: str = ""
+    message: str = ""
     changes: tuple[str, ...] = ()
     squash: str | None = None
-    labels: bool = False
+    selinux_labels: bool = False
 
 
 _DEFAULT = Details()
@@ -51,7 +52,7 @@ def commit(
     """
     layers = len(base.layers) if base else 0
     run = squash.parse_run(details.squash, layers + 1) if details.squash else None
-    options = LayerOptions(dates.source_date_epoch(), details.labels)
+    options = LayerOptions(dates.source_date_epoch(), details.selinux_labels)
     config = _config(base, details, run)
     above = len(union.lowers) - run.first if run and run.last > layers else 0
     with Assembly(destination, base, output, progress) as assembly:
@@ -75,6 +76,6 @@ def _config(base: Image | None, details: Details, run: Run | None) -> Json:
     config = base.config if base else configuration.new(host_platform())
     history = squash.history(config, len(base.layers) if base else 0, run, created)
     config = configuration.with_changes(config, details.changes)
-    line = configuration.line(created, details.created_by, author=details.author, comment=details.comment)
+    line = configuration.line(created, details.created_by, author=details.author, comment=details.message)
     config |= {"created": created} | ({"author": details.author} if details.author else {})
     return configuration.with_history(config, None if history is None else [*history, line])

@@ -22,7 +22,8 @@ from unionfs.images.digest import Digest, new_hash
 from unionfs.images.readers import Reader
 from unionfs.images.streams import chunks
 from unionfs.images.stretch import Identity, Stretch
-from unionfs.layers.archive import ArchiveFile, Stored
+from unionfs.layers.archive import Stored
+from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import Stat
 
 WHOLE_MAX = 64 << 20
@@ -114,13 +115,13 @@ class PlainContents:
         self.identity = bytes.fromhex(diff_id.hex)
         self._trusted = trusted
 
-    def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
+    def open(self, stored: Stored, stat: Stat) -> ReadOnlyFile:
         self._trusted.check()
 
         def read(size: int, offset: int) -> bytes:
             return self._trusted.unchanged(self._trusted.blob.pread(size, stored.offset + offset))
 
-        return ArchiveFile(stat, read, close=_nothing)
+        return ReadOnlyFile(stat, read, close=_nothing)
 
     def close(self) -> None:
         self._trusted.blob.close()
@@ -135,21 +136,21 @@ class PackedContents:
         self._reader = reader
         self._wholes = wholes
 
-    def open(self, stored: Stored, stat: Stat) -> ArchiveFile:
+    def open(self, stored: Stored, stat: Stat) -> ReadOnlyFile:
         if not stored.size:
-            return ArchiveFile(stat, lambda _size, _offset: b"", close=_nothing)
+            return ReadOnlyFile(stat, lambda _size, _offset: b"", close=_nothing)
         fd = self._wholes.open(stored)
         if fd is not None:
-            return ArchiveFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
+            return ReadOnlyFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
         self._trusted.check()
         if stored.size <= WHOLE_MAX:
             making = _Making(self._trusted, self._reader, self._wholes, stored)
-            return ArchiveFile(stat, making.read, making.close)
+            return ReadOnlyFile(stat, making.read, making.close)
 
         def read(size: int, offset: int) -> bytes:
             return self._trusted.unchanged(self._reader.pread(size, stored.offset + offset))
 
-        return ArchiveFile(stat, read, close=_nothing)
+        return ReadOnlyFile(stat, read, close=_nothing)
 
     def close(self) -> None:
         self._reader.close()

@@ -377,7 +377,7 @@ def open_layers(
     """The image that `reference` names, and its layers as those of a union: top-most first.
 
     Of the layers `store` keeps indexes or, with `unpacked`, directories. The caller closes
-    the image; the layers do not need it. For the rest see `image.open_image`.
+    the image; the layers do not need it. For the rest see `open_image`.
     """
     layer_store = LayerStore() if store is None else store
     image = layer_store.open_image(reference, limits, platform=platform, tls_verify=tls_verify)

@@ -10,7 +10,7 @@ from unionfs.core.store import WritableStore
 
 
 class Symlink(NamedTuple):
-    """A symbolic link, as a value of `fill`."""
+    """A symbolic link, as a value of `fill` and `MemoryStore.of`."""
 
     target: str | bytes
 

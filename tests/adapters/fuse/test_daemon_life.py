@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,19 @@ def test_a_mount_of_another_version_is_listed(prepared: Mount) -> None:
         file.seek(0)
         file.write(text)
     assert [record.mountpoint for record in records.living()] == [str(prepared.merged)]
+
+
+def test_a_record_may_go_while_others_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (Path(records.runtime_directory()) / "1.json").write_text("{}")
+    listed = os.scandir
+
+    def ending(directory: str) -> AbstractContextManager[list[os.DirEntry[str]]]:
+        with listed(directory) as entries:
+            found = list(entries)
+        for entry in found:
+            os.unlink(entry.path)
+        return nullcontext(found)
+
+    monkeypatch.setattr(os, "scandir", ending)
+    assert records.living() == []

@@ -93,6 +93,9 @@ def test_a_dead_daemons_mount_until_it_is_taken_away(prepared: Mount) -> None:
     prepared.mount()
     pid = prepared.pid
     (prepared.merged / "f").write_bytes(bytes(4096))
+    record = records.find(str(prepared.merged))
+    assert record is not None
+    records.report_left(record, 4096)
     prepared.kill()
     for _ in range(2):
         assert records.living() == []
@@ -101,7 +104,8 @@ def test_a_dead_daemons_mount_until_it_is_taken_away(prepared: Mount) -> None:
         assert str(prepared.merged) in unionfs("mount").stdout
     prepared.unmount()
     assert records.living() == []
-    assert list(Path(records.runtime_directory()).glob("*.json")) == []
+    runtime = Path(records.runtime_directory())
+    assert [*runtime.glob("*.json"), *runtime.glob("*.left")] == []
 
 
 def test_a_dead_daemons_mount_that_is_mounted_again(prepared: Mount) -> None:

@@ -177,3 +177,15 @@ def test_refused(
 def test_a_lower_that_is_no_directory(name: str, below: Path) -> None:
     with pytest.raises(ConfigError, match=name):
         UnionFS(below.parent / name)
+
+
+def test_layers_are_told_from_the_top(below: Path) -> None:
+    memory = Layer(MemoryStore("memory"), OverlayDialect())
+    with UnionFS(memory, below) as fs:
+        assert [layer.name for layer in fs.layers] == ["changes", "memory", str(below)]
+        assert fs.layers[1] == memory
+        assert fs.layer_of("etc/motd") == fs.layers[2]
+        fs.chmod("etc/motd", 0o600)
+        assert fs.layer_of("etc/motd") == fs.layers[0]
+    with UnionFS(below, read_only=True) as fs:
+        assert [layer.name for layer in fs.layers] == [str(below)]

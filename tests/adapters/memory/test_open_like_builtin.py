@@ -47,6 +47,7 @@ def play(
     seen: list[object] = []
     try:
         with opener(path, mode, **options) as file:
+            file.seekable()  # or CPython takes a file for one that is not, when the first seek in it fails
             for name, arguments in todo:
                 try:
                     seen.append(getattr(file, name)(*arguments))

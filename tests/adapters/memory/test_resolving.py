@@ -65,6 +65,12 @@ def test_the_root_cannot_be_moved(inside: UnionFS) -> None:
         assert (failure.errno, failure.filename, failure.filename2) == (errno.EBUSY, old, new)
 
 
+def test_an_error_says_the_paths_that_were_given_and_no_others(inside: UnionFS) -> None:
+    assert str(failure_of(lambda: inside.stat("none"))) == "[Errno 2] No such file or directory: 'none'"
+    failure = failure_of(lambda: inside.rename("none", "some"))
+    assert str(failure) == "[Errno 2] No such file or directory: 'none' -> 'some'"
+
+
 def test_writing_through_an_absolute_link_stays_inside(inside: UnionFS) -> None:
     inside.symlink("/tmp/made", "etc/maker")
     with inside.open("etc/maker", "w") as file:

@@ -154,8 +154,9 @@ def _is_mounted(record: Record) -> bool:
 
 
 def _forget(found: Found) -> None:
-    with suppress(FileNotFoundError):  # somebody was quicker
-        os.unlink(found.path)
+    for path in (found.path, found.path.removesuffix("json") + "left"):
+        with suppress(FileNotFoundError):  # somebody was quicker
+            os.unlink(path)
     drop_empty(log_path(os.path.dirname(found.path), found.record.pid))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING
 
 from unionfs.adapters.memory.names import AnyPath
 from unionfs.core.layer import Layer, UpperLayer
@@ -14,6 +15,10 @@ from unionfs.dialects import detect
 from unionfs.dialects.overlay import OverlayDialect
 from unionfs.errors import ConfigError
 from unionfs.layers.memory import MemoryStore
+from unionfs.layers.urls import is_url
+
+if TYPE_CHECKING:
+    from unionfs.layers.fsspec.store import UrlOptions
 
 # What concerns directories of this host is imported where one is given: it brings ctypes and
 # takes as long to load as all the rest.
@@ -23,40 +28,50 @@ UpperLike = AnyPath | MemoryStore | UpperLayer
 
 
 def opened(
-    lowers: Sequence[LayerLike], upper: UpperLike | None, work: AnyPath | None, read_only: bool
+    lowers: Sequence[LayerLike],
+    upper: UpperLike | None,
+    work: AnyPath | None,
+    read_only: bool,
+    dialect: str | None = None,
+    url_options: UrlOptions | None = None,
 ) -> AbstractContextManager[Union]:
     """The union that `UnionFS` describes. Raises `ConfigError` for arguments that contradict each other."""
     if read_only and upper is not None:
         raise ConfigError("a read-only union has no upper layer")
-    if isinstance(upper, (str, bytes, os.PathLike)):
-        return _over_directory(lowers, upper, work)
-    if work is not None:
+    if work is not None and not isinstance(upper, (str, bytes, os.PathLike)):
         raise ConfigError("only an upper directory has a work directory")
-    layers = [_lower(lower) for lower in lowers]
+    layers = [_lower(lower, dialect, url_options) for lower in lowers]
+    if isinstance(upper, (str, bytes, os.PathLike)):
+        return _over_directory(layers, _directories(lowers), upper, work)
     return closing(Union(layers) if read_only else _over_memory(layers, upper))
 
 
 def _over_directory(
-    lowers: Sequence[LayerLike], upper: AnyPath, work: AnyPath | None
+    layers: Sequence[Layer], directories: Sequence[str], upper: AnyPath, work: AnyPath | None
 ) -> AbstractContextManager[Union]:
+    """`directories` are those of the lower layers that must lie apart from the upper one."""
     from unionfs.adapters import stack
     from unionfs.adapters.options import Options
 
-    paths = [os.fsdecode(lower) for lower in lowers if isinstance(lower, (str, bytes, os.PathLike))]
-    layers = [_lower(lower) for lower in lowers]
     writable = Options(upper=os.fsdecode(upper), work=None if work is None else os.fsdecode(work))
-    stack.check(writable._replace(lowers=tuple(paths)), image=layers)
+    stack.check(writable._replace(lowers=tuple(directories)), image=layers)
     return stack.opened(writable, layers)
 
 
-def _lower(given: LayerLike) -> Layer:
+def _directories(lowers: Sequence[LayerLike]) -> list[str]:
+    names = [os.fsdecode(lower) for lower in lowers if isinstance(lower, (str, bytes, os.PathLike))]
+    return [name for name in names if not is_url(name)]
+
+
+def _lower(given: LayerLike, dialect: str | None, url_options: UrlOptions | None) -> Layer:
     if isinstance(given, Layer):
         return given
     if isinstance(given, (str, bytes, os.PathLike)):
         from unionfs.adapters import stack
         from unionfs.adapters.options import Options
 
-        (layer,) = stack.lower_layers(Options(lowers=(os.fsdecode(given),)))
+        named = Options(lowers=(os.fsdecode(given),), dialect=dialect)
+        (layer,) = stack.lower_layers(named, url_options)
         return layer
     return Layer(given, detect(given, OverlayDialect()))
 

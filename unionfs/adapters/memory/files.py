@@ -109,7 +109,7 @@ class UnionFile(io.RawIOBase):
         self._fs = fs
         self._handle = handle
         self._access = access
-        self._position = self._size() if access & Access.APPEND else 0
+        self._position = self.size if access & Access.APPEND else 0
         self.name = name
 
     @property
@@ -152,7 +152,7 @@ class UnionFile(io.RawIOBase):
         with memoryview(data).cast("B") as view:
             count = self._handle.write(view, self._position)
         if self._access & Access.APPEND:
-            self._position = self._size()
+            self._position = self.size
         else:
             self._position += count
         return count
@@ -170,14 +170,16 @@ class UnionFile(io.RawIOBase):
         if whence == os.SEEK_CUR:
             offset += self._position
         elif whence == os.SEEK_END:
-            offset += self._size()
+            offset += self.size
         elif whence != os.SEEK_SET:
             raise error(errno.EINVAL)
         if offset < 0:
             raise error(errno.EINVAL)
         return offset
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """The length of the file, in bytes."""
         return self._fs.union.getattr(self._handle.node).size
 
     def tell(self) -> int:

@@ -7,6 +7,7 @@ import os
 import posixpath
 import stat as _s
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from typing import IO, TYPE_CHECKING, Any, AnyStr, NamedTuple, overload
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.core.node import Node
     from unionfs.core.union import Union
+    from unionfs.layers.fsspec.store import UrlOptions
 
 FILE_MODE = 0o644
 DIR_MODE = 0o755
@@ -60,7 +62,8 @@ class UnionFS:
     """Layers seen as one file system, without a mount and without privileges.
 
     `lowers` are the read-only layers, the top-most first: directories of this host
-    (`str`, `bytes` or `PathLike`), stores, or `Layer`s. What is changed goes to `upper`:
+    (`str`, `bytes` or `PathLike`), URLs that fsspec understands (``s3://…``), stores, or each
+    a `Layer`. What is changed goes to `upper`::
 
         UnionFS("l2", "l1")                                 into memory, gone with this object
         UnionFS("l2", "l1", upper="changes", work="tmp")    into a directory, for the next time
@@ -68,10 +71,13 @@ class UnionFS:
 
     `work` is an empty directory on the file system of `upper`, which an upper on disk needs
     and no other may have. A layer in a dialect that cannot be guessed is given as a
-    `Layer` (store and dialect). New files belong to `owner` (uid, gid), by default to this
+    `Layer` (store and dialect); or all that are given by name have `dialect` (``aufs``, …).
+    `url_options` are what the file systems of URLs are made with, by protocol:
+    ``{"s3": {"anon": True}}``. New files belong to `owner` (uid, gid), by default to this
     process's effective ids. Raises `unionfs.ConfigError` for layers that do not fit together.
 
-    Calls have the names, arguments and results of those in `os`, with these rules:
+    Calls have the names, arguments and results of those in `os` and `os.path`; what is said of one
+    here is what is different. For all of them:
 
     - a path is absolute or relative, which is the same: both start at the union's root,
       and neither `..` nor a symbolic link leads out of it;
@@ -100,12 +106,14 @@ class UnionFS:
         work: AnyPath | None = None,
         read_only: bool = False,
         owner: tuple[int, int] | None = None,
+        dialect: str | None = None,
+        url_options: UrlOptions | None = None,
     ) -> None:
-        self._adopt(opened(lowers, upper, work, read_only), owner)
+        self._adopt(opened(lowers, upper, work, read_only, dialect, url_options), owner)
 
     @classmethod
     def over(cls, union: Union, owner: tuple[int, int] | None = None) -> UnionFS:
-        """A file system over a `Union` that is there already; `close` closes it."""
+        """A file system over a `unionfs.core.union.Union` that is there already; `close` closes it."""
         fs = cls.__new__(cls)
         fs._adopt(closing(union), owner)
         return fs
@@ -120,13 +128,23 @@ class UnionFS:
     def diff(self) -> Iterator[Change]:
         """What the upper layer changes: sorted by path bytes, parents before children.
 
-        Takes time in proportion to the change, not to the tree.
+        The letters are those of ``docker diff``. A renamed directory is one that was removed, and one
+        that was added. Takes time in proportion to the change, not to the tree.
         """
         for path, letter, kind, size in self.union.diff():
             yield Change("/" + decode(path), letter, kind, size)
 
+    @property
+    def layers(self) -> tuple[Layer | UpperLayer, ...]:
+        """The top-most first: the upper layer, unless the union is read-only, and the lowers."""
+        upper = self.union.upper
+        return tuple(self.union.lowers) if upper is None else (upper, *self.union.lowers)
+
     def layer_of(self, path: AnyPath, *, follow_symlinks: bool = True) -> Layer | UpperLayer:
-        """The layer that a file's metadata comes from; its `name` is what people call it."""
+        """The layer that a file's metadata comes from; its `name` is what people call it.
+
+        Data may come from a layer further down, where the metadata alone was copied up.
+        """
         with naming(path):
             return self.union.layer_of(self._node(path, follow_symlinks))
 
@@ -140,12 +158,16 @@ class UnionFS:
             return statvfs_result(self.union.statfs(), read_only=self.union.upper is None)
 
     def sync(self) -> None:
-        """Put everything written so far on stable storage."""
+        """Return once everything written so far is on stable storage, and every file is whole."""
         self.union.sync()
 
     def close(self) -> None:
         """Make what was written last, and close the layers, those that were given as stores too."""
         self._held.close()
+
+    def close_when_gone(self) -> None:
+        """Close it once nobody holds it any more, or the process ends. A process forked from it does not."""
+        weakref.finalize(self, _close, os.getpid(), self._held)
 
     def __enter__(self) -> UnionFS:
         return self
@@ -291,6 +313,7 @@ class UnionFS:
         return files.open_file(self, get, os.fspath(path), mode, buffering, encoding, errors, newline)
 
     def truncate(self, path: AnyPath, length: int) -> None:
+        """Cut or lengthen a regular file to `length` bytes; copies at most what stays."""
         self._change(path, Changes(size=length))
 
     def _handle(self, path: bytes, how: files.Mode) -> Handle:
@@ -467,6 +490,11 @@ class UnionFS:
     def _change(self, path: AnyPath, changes: Changes, follow: bool = True) -> None:
         with naming(path):
             self.union.setattr(self._node(path, follow), changes)
+
+
+def _close(pid: int, held: ExitStack) -> None:
+    if os.getpid() == pid:
+        held.close()
 
 
 def _in_ns(seconds: float) -> int:

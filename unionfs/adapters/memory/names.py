@@ -42,5 +42,8 @@ def naming(path: Any, path2: Any = None) -> Iterator[None]:
         yield
     except OSError as failure:
         failure.filename = os.fspath(path)
-        failure.filename2 = None if path2 is None else os.fspath(path2)
+        if path2 is None:
+            del failure.filename2  # a None that was set is shown: "… -> None"
+        else:
+            failure.filename2 = os.fspath(path2)
         raise

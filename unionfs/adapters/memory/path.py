@@ -16,6 +16,7 @@ from unionfs.adapters.memory import patterns
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
+    from unionfs.core.layer import Layer, UpperLayer
 
     Segment = str | os.PathLike[str]
 
@@ -146,6 +147,10 @@ class UnionPath:
 
     def is_symlink(self) -> bool:
         return self._fs.islink(str(self))
+
+    def layer(self, *, follow_symlinks: bool = True) -> Layer | UpperLayer:
+        """As `UnionFS.layer_of`."""
+        return self._fs.layer_of(str(self), follow_symlinks=follow_symlinks)
 
     def readlink(self) -> PurePosixPath:
         """What a symbolic link says, which may be relative."""

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Protocol
 
 from unionfs.errors import error
-from unionfs.layers.archive.file import ArchiveFile
 from unionfs.layers.archive.index import Index, Record, Stored
 from unionfs.layers.paths import check_name, names_path
+from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import NAME_MAX, Access, Kind, Stat, StatFs, kind_of
 
 _DIRECTORIES = 1024
@@ -36,7 +36,7 @@ class Contents(Protocol):
     def identity(self) -> bytes:
         """The same for no other archive."""
 
-    def open(self, stored: Stored, stat: Stat) -> ArchiveFile: ...
+    def open(self, stored: Stored, stat: Stat) -> ReadOnlyFile: ...
     def close(self) -> None: ...
 
 
@@ -89,7 +89,7 @@ class ArchiveStore:
         return bool(self._index.has_xattrs)
 
     @names_path
-    def open(self, path: bytes, access: Access = Access.READ) -> ArchiveFile:
+    def open(self, path: bytes, access: Access = Access.READ) -> ReadOnlyFile:
         number = self._number(path)
         record = self._index.record(number)
         kind = kind_of(record.mode)

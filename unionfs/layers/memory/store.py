@@ -53,7 +53,10 @@ class MemoryStore:
 
     @classmethod
     def of(cls, entries: Mapping[str, Content], name: str = "memory") -> MemoryStore:
-        """A store that holds `entries`, see `unionfs.layers.fill`."""
+        """A store that holds `entries`: by path, bytes for a file (0644), a `Symlink`, None for a directory.
+
+        Parents that are not named are made.
+        """
         store = cls(name)
         fill(store, entries)
         return store

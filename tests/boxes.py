@@ -59,12 +59,10 @@ class Box:
         self, script: str, *, user: bool = False, timeout: float = 100
     ) -> subprocess.CompletedProcess[str]:
         (self.directory / "script").write_text(f"set -eu\n{script}\n")
-        whole = f"{self._furnish()}\n{self._enter(user)} sh {self.directory}/script"
-        namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
         return subprocess.run(
-            ["unshare", *namespaces, "sh", "-c", whole],
+            self.command(f"sh {self.directory}/script", user=user),
             cwd=self.home,
-            env=self._environment(user),
+            env=self.environment(user=user),
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -72,7 +70,12 @@ class Box:
             timeout=timeout,
         )
 
-    def _environment(self, user: bool) -> dict[str, str]:
+    def command(self, inside: str, *, user: bool = False) -> list[str]:
+        """What runs the command `inside` in the box; in the directory `home`, with `environment`."""
+        namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        return ["unshare", *namespaces, "sh", "-c", f"{self._furnish()}\n{self._enter(user)} {inside}"]
+
+    def environment(self, *, user: bool = False) -> dict[str, str]:
         return {
             "PATH": f"{self.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.home),

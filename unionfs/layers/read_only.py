@@ -1,4 +1,4 @@
-"""An open file of an archive. It can only be read."""
+"""An open file of a store that can only be read: an archive, somebody else's file system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unionfs.errors import error
 from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Stat
 
 
-class ArchiveFile:
+class ReadOnlyFile:
     """A `File` over whatever reads it: `read` takes a size and an offset within the file.
 
     `descriptor` is one of the host, of the file alone, where there is such a file; it
@@ -51,7 +51,7 @@ class ArchiveFile:
         raise error(errno.EBADF)
 
     def seek(self, offset: int, whence: int) -> int:
-        """There are no holes: an archive has them as zeros."""
+        """There are no holes: what is kept elsewhere has them as zeros."""
         self._check_open()
         if whence not in {SEEK_DATA, SEEK_HOLE}:
             raise error(errno.EINVAL)
