@@ -22,7 +22,7 @@ from unionfs.core import completion
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.union import Union
 from unionfs.layers.memory import MemoryStore
-from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, CopyUp
+from unionfs.types import SEEK_DATA, SEEK_HOLE, Access, CopyUp, StatFs
 
 BLOCK = 4096
 SIZE = 6 * BLOCK + 100
@@ -570,6 +570,27 @@ def test_power_loss_leaves_old_or_new(
     content = one.view().read(b"f")
     for at in range(0, min(SIZE, len(content)) - BLOCK, BLOCK):  # beyond, it is like any file's end
         assert content[at : at + BLOCK] in {version[at : at + BLOCK] for version in versions}
+
+
+@pytest.mark.parametrize(("room", "fits"), [(3, False), (5, True)])
+def test_the_background_does_not_begin_what_there_is_no_room_for(
+    room: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes needs the room that there is; the hole of the lower file takes none."""
+    one = lazy()
+    view = one.view()
+    view.write(b"f", b"!", 0)
+    node = view.at(b"f")
+    partial = node.partial
+    assert partial is not None
+    missing = partial.missing
+    monkeypatch.setattr(one.upper, "statfs", lambda: StatFs(frsize=BLOCK, bavail=room))
+    for _ in range(2):
+        completion._complete(view.union._state, node)
+    assert (partial.missing == missing, partial.missing == 0) == (not fits, fits)
+    assert errno_of(lambda: view.write(b"f", b"!", 1)) == (0 if fits else errno.ENOSPC)
+    assert errno_of(lambda: view.write(b"f", b"!", 1)) == 0
+    view.union.close()
 
 
 def test_what_fails_behind_a_writer_is_told_to_the_next_and_tried_again() -> None:

@@ -389,10 +389,13 @@ def _next_task(state: State) -> Callable[[], None] | None:
 
 
 def _complete(state: State, node: Node) -> None:
+    """Copy what is missing, unless there is no room for it: then who writes needs what there is."""
     try:
-        if node not in state.pending.failing or _may_have_room(state, node):
+        if _may_have_room(state, node):
             fill(state, node)
             return
+        if node not in state.pending.failing:
+            raise error(errno.ENOSPC)
     except OSError as failure:
         state.pending.failures[node] = failure
     with state.lock:
@@ -404,9 +407,8 @@ def _complete(state: State, node: Node) -> None:
 
 
 def _may_have_room(state: State, node: Node) -> bool:
-    """Whether it is worth while to begin again, with all that had been copied given back."""
-    room = state.writable.store.statfs()
-    return node.partial is None or node.partial.missing <= room.bavail * room.frsize
+    partial, room = node.partial, state.writable.store.statfs()
+    return partial is None or partial.needed <= room.bavail * room.frsize
 
 
 def _settle_all(state: State) -> None:

@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 _TO_THE_END = sys.maxsize
 
+_BLOCKS = 512
+"""The unit of ``st_blocks``, in bytes (stat(2))."""
+
 _PUNCH_HOLE = 0x02 | 0x01
 """fallocate(2): FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE."""
 
@@ -63,6 +66,11 @@ class PartialFile:
         """How many bytes are still to come, holes counted."""
         with self._changed:
             return self._limit - self._there.size()
+
+    @property
+    def needed(self) -> int:
+        """How many bytes of room what is missing may take: holes take none."""
+        return min(self.missing, self._lower.stat().blocks * _BLOCKS)
 
     @property
     def _limit(self) -> int:
