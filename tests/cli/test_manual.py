@@ -14,7 +14,7 @@ from unionfs.adapters import options
 from unionfs.cli import main
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = sorted((CHECKOUT / "man/man1").iterdir())
+PAGES = sorted((CHECKOUT / "docs/man/man1").iterdir())
 
 
 def rendered(page: Path) -> str:
@@ -32,8 +32,8 @@ def rendered(page: Path) -> str:
 
 
 def test_they_are_as_they_would_be_made_now(tmp_path: Path) -> None:
-    """If not: ``python man/make.py``."""
-    subprocess.run([sys.executable, CHECKOUT / "man/make.py", tmp_path], check=True, timeout=60)
+    """If not: ``python docs/man/make.py``."""
+    subprocess.run([sys.executable, CHECKOUT / "docs/man/make.py", tmp_path], check=True, timeout=60)
     assert {page.name: page.read_text() for page in tmp_path.iterdir()} == {
         page.name: page.read_text() for page in PAGES
     }
@@ -63,7 +63,7 @@ def test_it_can_be_read(page: Path) -> None:
 
 
 def test_the_words_of_mounting_are_all_there() -> None:
-    page = (CHECKOUT / "man/man1/unionfs-mount.1").read_text()
+    page = (CHECKOUT / "docs/man/man1/unionfs-mount.1").read_text()
     known = {"lowerdir", "copy_up", "cache", "context", *options._PATHS, *options._TEXTS, *options._FLAGS}
     known |= {*options._SWITCHES, *options._MAPPINGS, *options._SQUASHES}
     assert [word for word in sorted(known) if word not in page] == []
