@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spies import Faults
 from stands import AUFS, OVERLAY, Row, Stand, View, age, errno_of, lower_raw
@@ -99,6 +99,7 @@ def untouched() -> list[dict[bytes, object]]:
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(st.tuples(STEPS, st.integers(0, 25)), min_size=1, max_size=10))
+@example(steps=[((View.unlink, (b"a",)), 15)])
 def test_refused_in_the_midst_of_a_history(steps: list[tuple[Step, int]]) -> None:
     stand, twin = (Stand(list(lowers()), OVERLAY) for _ in range(2))
     faults = Faults()
@@ -114,6 +115,8 @@ def test_refused_in_the_midst_of_a_history(steps: list[tuple[Step, int]]) -> Non
         assert number == errno_of(partial(act, usual, *arguments))
         agree_but_for_spare_links(without_times(view.tree()), without_times(usual.tree()))
         assert names_only(stand.look()) == names_only(usual)
+    view.union.close()
+    stand.view()  # what could not be cleared away is cleared away by the next union
     assert stand.litter() == []
 
 

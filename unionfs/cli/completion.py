@@ -13,7 +13,7 @@ from unionfs.cli.parsers import Subparsers, examples
 from unionfs.errors import ConfigError
 
 _SHELLS = ("bash", "zsh", "fish")
-_DIRECTORIES = {"DIR", "DIRECTORY", "MOUNTPOINT", "[IMAGE] MOUNTPOINT", "[IMAGE] UPPER"}
+_DIRECTORIES = {"DIR", "DIRECTORY", "MOUNTPOINT", "[IMAGE|URL] MOUNTPOINT", "[IMAGE] UPPER"}
 _FILES = {"FILE", "NAME=FILE", "HOST:PATH[:ro]"}
 """What values are called (their metavar) for which names of directories, or of files, are offered."""
 
