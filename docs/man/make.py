@@ -1,4 +1,4 @@
-"""Makes the manual pages in ``docs/man/man1`` from the commands' parsers: ``python docs/man/make.py [DIRECTORY]``.
+"""Makes the manual pages in ``docs/man/man1`` from the parsers: ``python docs/man/make.py [DIRECTORY]``.
 
 They are kept in the repository, so that installing needs nothing to make them with; a test tells when
 they no longer say what ``--help`` does.
