@@ -22,6 +22,7 @@ _PLOTS = Path(__file__).parent.parent / "docs/plots"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plot", description=__doc__)
     parser.add_argument("--workloads", type=Path, metavar="FILE", default=keeping.latest("workloads"))
+    parser.add_argument("--growth", type=Path, metavar="FILE", default=keeping.latest("growth"))
     parser.add_argument("--copy-up", type=Path, metavar="FILE", default=keeping.latest("copy-up"))
     parser.add_argument("--into", type=Path, metavar="DIR", default=_PLOTS)
     args = parser.parse_args()
@@ -31,6 +32,8 @@ def main() -> int:
             copyup_plot.draw(read_report(args.copy_up).rows, args.into / "copy-up.svg")
         if args.workloads:
             _draw_workloads(read_report(args.workloads).rows, args.into)
+        if args.growth:  # measured by itself, for a million files take a while
+            _draw_growth(read_report(args.growth).rows, args.into)
     except ConfigError as failure:
         sys.exit(str(failure))
     return 0
@@ -38,6 +41,10 @@ def main() -> int:
 
 def _draw_workloads(rows: Sequence[Row], into: Path) -> None:
     plotting.draw_ratios([row for row in rows if row.at is None], OVERLAYFS, into / "workloads.svg")
+    _draw_growth(rows, into)
+
+
+def _draw_growth(rows: Sequence[Row], into: Path) -> None:
     for axis in (Axis.LAYERS, Axis.FILES):
         growing = by_title(row for row in rows if row.at and row.at.axis is axis)
         panels = [Panel(title, of_title) for title, of_title in growing.items()]
