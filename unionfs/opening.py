@@ -14,6 +14,7 @@ from unionfs.images.progress import silent
 if TYPE_CHECKING:
     from unionfs.adapters.memory.constructor import LayerLike, UpperLike
     from unionfs.adapters.memory.names import AnyPath
+    from unionfs.core.layer import Layer
     from unionfs.layers.fsspec.store import UrlOptions
 
 
@@ -45,12 +46,8 @@ def open_image(
         reference, images.LayerStore(store), limits, progress, platform=platform, tls_verify=tls_verify
     )
     image.close()
-    try:
+    with _closed_on_failure(layers):
         return UnionFS(*layers, upper=upper, work=work, read_only=read_only, owner=owner)
-    except BaseException:
-        for layer in layers:
-            layer.store.close()
-        raise
 
 
 def open_union(
@@ -92,8 +89,16 @@ def _layers(lowers: Sequence[LayerLike], store: images.LayerStore) -> Iterator[l
                 continue
             image, found = images.open_layers(lower, store)
             image.close()
-            for layer in found:
-                opened.callback(layer.store.close)
+            opened.enter_context(_closed_on_failure(found))
             layers += found
         yield layers
-        opened.pop_all()
+
+
+@contextmanager
+def _closed_on_failure(layers: Sequence[Layer]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for layer in layers:
+            layer.store.close()
+        raise

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.server
 import io
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+
+import registries
 
 
 class FileServer(http.server.ThreadingHTTPServer):
@@ -69,11 +70,5 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def serving(root: Path) -> Iterator[FileServer]:
     server = FileServer(root)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with registries.serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -46,6 +46,12 @@ def mounted_at(mountpoint: str) -> MountInfo | None:
     return found[-1] if found else None
 
 
+def is_unionfs_at(mountpoint: str) -> bool:
+    """Whether what `mounted_at` finds there is a mount of this project's."""
+    mounted = mounted_at(mountpoint)
+    return mounted is not None and mounted.is_unionfs
+
+
 def _parse(line: str) -> MountInfo:
     fields = line.rstrip("\n").split(" ")
     separator = fields.index("-")

@@ -99,10 +99,12 @@ def _partial(state: State, node: Node, made: File | None) -> tuple[Place, Partia
     except BaseException:
         upper.close()
         raise
+    return place, PartialFile(upper, lower, _entry(state, upper, lower.stat()))
+
+
+def _entry(state: State, upper: File, lower: Stat) -> Entry:
     stat = upper.stat()
-    below = lower.stat()
-    entry = state.journal.begin(stat.ino, tag_of(below), min(stat.size, below.size))
-    return place, PartialFile(upper, lower, entry)
+    return state.journal.begin(stat.ino, tag_of(lower), min(stat.size, lower.size))
 
 
 def tag_of(lower: Stat) -> int:
@@ -173,8 +175,7 @@ def now_whole_locked(state: State, node: Node) -> None:
 
 def put_down(state: State, file: File, lower: Stat) -> Entry:
     """Say in the journal that a copy has all its data, which is about to be published as if it had none."""
-    stat = file.stat()
-    entry = state.journal.begin(stat.ino, tag_of(lower), min(stat.size, lower.size))
+    entry = _entry(state, file, lower)
     entry.wrote(0, entry.limit)
     return entry
 

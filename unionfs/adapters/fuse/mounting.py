@@ -11,9 +11,9 @@ from functools import partial
 from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, records, transports
 from unionfs.adapters.fuse.detaching import detach
-from unionfs.adapters.fuse.unmounting import is_ours, is_stale, unmount
+from unionfs.adapters.fuse.unmounting import is_stale, unmount
 from unionfs.adapters.fuse.volumes import Volume, attach
-from unionfs.adapters.mountinfo import mounted_at
+from unionfs.adapters.mountinfo import is_unionfs_at
 from unionfs.adapters.options import Options
 from unionfs.core.layer import Layer
 from unionfs.errors import ConfigError, UnionError
@@ -82,12 +82,12 @@ def _guarded(mountpoint: str) -> AbstractContextManager[None]:
 
 def _recover(mountpoint: str) -> None:
     """Take away what a killed daemon left on a mountpoint."""
-    while is_stale(mountpoint) and is_ours(mounted_at(mountpoint)):
+    while is_stale(mountpoint) and is_unionfs_at(mountpoint):
         detach(mountpoint, lazy=True)
 
 
 def _check_free(mountpoint: str) -> None:
-    if is_ours(mounted_at(mountpoint)):
+    if is_unionfs_at(mountpoint):
         raise UnionError(f"mountpoint={mountpoint}: already a unionfs mount")
 
 
@@ -96,5 +96,5 @@ def _await_predecessor(options: Options) -> None:
     if options.upper is None:
         return
     for record in records.living():
-        if record.options.upper == options.upper and not is_ours(mounted_at(record.mountpoint)):
+        if record.options.upper == options.upper and not is_unionfs_at(record.mountpoint):
             records.wait_until_gone(record, _PREDECESSOR_SECONDS)

@@ -15,8 +15,10 @@ KIBIBYTES = 512
 
 def widen(mountpoint: str) -> None:
     """Have more read ahead in the mount on `mountpoint`, where we may (``/sys/class/bdi``)."""
+    if os.geteuid() != 0:
+        return
     mounted = mounted_at(mountpoint)
-    if mounted is None or os.geteuid() != 0:
+    if mounted is None:
         return
     try:
         with open(f"/sys/class/bdi/{mounted.device}/read_ahead_kb", "w") as setting:

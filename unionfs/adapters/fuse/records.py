@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.logs import drop_empty, log_path
 from unionfs.adapters.fuse.volumes import Volume
-from unionfs.adapters.mountinfo import mounted_at
+from unionfs.adapters.mountinfo import is_unionfs_at
 from unionfs.adapters.options import Options
 from unionfs.adapters.ownership import Range
 from unionfs.errors import ConfigError
@@ -124,7 +124,7 @@ def published(record: Record) -> Iterator[None]:
         try:
             yield
         finally:
-            if not _is_mounted(record):
+            if not is_unionfs_at(record.mountpoint):
                 os.unlink(path)
     finally:
         os.close(fd)
@@ -143,18 +143,13 @@ def living() -> list[Record]:
     alive = [each.record for each in everything if each.lives]
     served = {record.mountpoint for record in alive}
     for each in everything:
-        if not each.lives and (each.record.mountpoint in served or not _is_mounted(each.record)):
+        if not each.lives and (each.record.mountpoint in served or not is_unionfs_at(each.record.mountpoint)):
             _forget(each)
     return alive
 
 
-def _is_mounted(record: Record) -> bool:
-    mounted = mounted_at(record.mountpoint)
-    return mounted is not None and mounted.is_unionfs
-
-
 def _forget(found: Found) -> None:
-    for path in (found.path, found.path.removesuffix("json") + "left"):
+    for path in (found.path, _path(found.record, "left")):
         with suppress(FileNotFoundError):  # somebody was quicker
             os.unlink(path)
     drop_empty(log_path(os.path.dirname(found.path), found.record.pid))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from unionfs.adapters.fuse import records
 from unionfs.adapters.fuse.detaching import detach
 from unionfs.adapters.fuse.volumes import detach as detach_volumes
-from unionfs.adapters.mountinfo import MountInfo, mounted_at
+from unionfs.adapters.mountinfo import is_unionfs_at
 from unionfs.errors import UnionError
 
 
@@ -20,8 +20,7 @@ def unmount(mountpoint: str, *, lazy: bool = False, progress: Callable[[int], No
     nothing of ours is mounted, something in it is in use, or a file could not be completed.
     """
     mountpoint = os.path.realpath(mountpoint)
-    mounted = mounted_at(mountpoint)
-    if not is_ours(mounted):
+    if not is_unionfs_at(mountpoint):
         raise UnionError(f"{mountpoint}: not a unionfs mount")
     record = records.find(mountpoint)
     if record is not None:
@@ -45,8 +44,3 @@ def is_stale(mountpoint: str) -> bool:
     except OSError as failure:
         return failure.errno == errno.ENOTCONN
     return False
-
-
-def is_ours(mounted: MountInfo | None) -> bool:
-    """Whether it is a mount of this project's."""
-    return mounted is not None and mounted.is_unionfs

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from unionfs.errors import error
 from unionfs.layers.archive.index import Index, Record, Stored
-from unionfs.layers.paths import check_name, names_path
+from unionfs.layers.paths import check_on_the_way, find, names_path
 from unionfs.layers.read_only import ReadOnlyFile
-from unionfs.types import NAME_MAX, Access, Kind, Stat, StatFs, kind_of
+from unionfs.types import Access, Kind, Stat, StatFs, kind_of
 
 _DIRECTORIES = 1024
 """How many listings are kept decoded."""
@@ -141,16 +141,7 @@ class ArchiveStore:
     # Resolving
 
     def _number(self, path: bytes) -> int:
-        if not path:
-            return 0
-        parent, slash, name = path.rpartition(b"/")
-        if slash and not parent:
-            raise error(errno.EINVAL)
-        found = self._listing(parent).get(name)
-        if found is None:
-            check_name(name)
-            raise error(errno.ENAMETOOLONG if len(name) > NAME_MAX else errno.ENOENT)
-        return found[1]
+        return find(path, self._listing)[1] if path else 0
 
     def _record(self, path: bytes) -> Record:
         return self._index.record(self._number(path))
@@ -159,8 +150,7 @@ class ArchiveStore:
         """What a directory on the way to something holds."""
         directory = self._record(path)
         kind = kind_of(directory.mode)
-        if kind is not Kind.DIR:
-            raise error(errno.ELOOP if kind is Kind.SYMLINK else errno.ENOTDIR)
+        check_on_the_way(kind)
         return {name: (kind, number) for name, kind, number in self._index.names(directory)}
 
     def _stat(self, number: int, record: Record) -> Stat:

@@ -21,7 +21,7 @@ import xxhash
 from unionfs.errors import ConfigError, error
 from unionfs.layers.fsspec.entries import Entry, Info, is_same_version, kind_of, mode_of, mtime_ns
 from unionfs.layers.fsspec.failures import as_os_error, naming
-from unionfs.layers.paths import check_name, names_path
+from unionfs.layers.paths import check_name, check_on_the_way, find, names_path
 from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import NAME_MAX, Access, Kind, Stat, StatFs
 
@@ -174,24 +174,14 @@ class FsspecStore:
     # Names
 
     def _entry(self, path: bytes) -> Entry:
-        if not path:
-            return Entry(Kind.DIR, self._root, 1, {})
-        parent, slash, name = path.rpartition(b"/")
-        if slash and not parent:
-            raise error(errno.EINVAL)
-        found = self._listing(parent).get(name)
-        if found is None:
-            check_name(name)
-            raise error(errno.ENAMETOOLONG if len(name) > NAME_MAX else errno.ENOENT)
-        return found
+        return find(path, self._listing) if path else Entry(Kind.DIR, self._root, 1, {})
 
     def _listing(self, path: bytes) -> dict[bytes, Entry]:
         known = self._listings.get(path)
         if known is not None:
             return known
         directory = self._entry(path)
-        if directory.kind is not Kind.DIR:
-            raise error(errno.ELOOP if directory.kind is Kind.SYMLINK else errno.ENOTDIR)
+        check_on_the_way(directory.kind)
         return self._listings.setdefault(path, dict(self._read_listing(path, directory.path)))
 
     def _read_listing(self, path: bytes, directory: str) -> Iterator[tuple[bytes, Entry]]:

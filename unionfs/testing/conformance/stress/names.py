@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from unionfs.testing.conformance import calls
 from unionfs.testing.conformance.expect import FailedError
+from unionfs.testing.conformance.pathcalls import mkdir, mkfifo
 
 _NAMES = ("a", "b", "c", "d", "e")
 _DEPTH = 3
@@ -110,10 +111,10 @@ class NamesStress:
         self._make(Inode(stat.S_IFREG, 0o644), _create)
 
     def _mkdir(self) -> None:
-        self._make(Inode(stat.S_IFDIR, 0o755), _mkdir)
+        self._make(Inode(stat.S_IFDIR, 0o755), mkdir)
 
     def _mkfifo(self) -> None:
-        self._make(Inode(stat.S_IFIFO, 0o644), _mkfifo)
+        self._make(Inode(stat.S_IFIFO, 0o644), mkfifo)
 
     def _symlink(self) -> None:
         inode = Inode(stat.S_IFLNK, 0o777)
@@ -284,14 +285,6 @@ def _read(path: str) -> Inode:
 
 def _create(path: str) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-
-
-def _mkdir(path: str) -> None:
-    os.mkdir(path, 0o755)
-
-
-def _mkfifo(path: str) -> None:
-    os.mkfifo(path, 0o644)
 
 
 def _append(path: str, data: bytes) -> None:
