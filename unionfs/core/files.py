@@ -95,6 +95,8 @@ class SharedFile:
             if files.count == 0:
                 files.close()
                 self.node.files = None
+                if self.node.upper:
+                    self.node.stat = None  # reading may have moved its access time
                 forget_aside_locked(self._state, self.node)
 
 
@@ -138,6 +140,8 @@ def open_unnamed_locked(state: State, node: Node, file: File | None) -> Handle:
 def _open_locked(state: State, node: Node, access: Access) -> Handle:
     if node.files is None:
         node.files = OpenFiles()
+        if node.upper:
+            node.stat = None  # from now on it may change without our being told: see `Nodes.stat`
     if node.files.current is None and node.partial is not None:
         node.files.switch(node.partial.hold(), writable=not state.read_only)
     if node.files.current is None:

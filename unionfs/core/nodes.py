@@ -178,7 +178,7 @@ class Nodes:
         return self._lowers[layer].store, path, self._lowers[layer].dialect
 
     def stat(self, node: Node) -> Stat:
-        """The node's attributes, remembered unless they may be changing under an open writer."""
+        """The node's attributes, remembered unless they may be changing while it is open."""
         if node.stat is not None:
             return node.stat
         stat = self._store_stat(node).numbered(node.ino)
@@ -192,7 +192,7 @@ class Nodes:
             stat = stat._replace(blocks=self.lower_stat(node.data).blocks)
         if node.partial is not None:
             stat = stat._replace(mtime_ns=node.partial.mtime_ns)
-        if node.files is None or not node.files.writable:
+        if node.files is None or not node.upper:
             node.stat = stat
         return stat
 

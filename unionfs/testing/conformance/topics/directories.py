@@ -225,6 +225,16 @@ def a_removed_directory_that_is_open() -> None:
     os.close(fd)
 
 
+@TOPIC.check(given=_TREE | {"new": Dir(), "new/x": File(b"")})
+def a_replaced_directory_that_is_open() -> None:
+    fd = os.open("d/e/h", os.O_RDONLY | os.O_DIRECTORY)
+    os.rename("new", "d/e/h")
+    same("what it holds", os.listdir(fd), [])
+    same("its links", os.fstat(fd).st_nlink, 0)
+    same("what holds its name", os.listdir("d/e/h"), ["x"])
+    os.close(fd)
+
+
 def _create_in(directory: int, name: str) -> None:
     os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=directory))
 
