@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
+from unionfs import standard_output
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.testing.conformance import departures, needs, report, scenes
 from unionfs.testing.conformance.check import Check
@@ -26,7 +27,16 @@ from unionfs.testing.conformance.table import TABLE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    checks = _chosen(options.k or ())
+    try:
+        code = _do(options, _chosen(options.k or ()))
+        standard_output.flush()
+    except BrokenPipeError:
+        standard_output.drop_unwritten()
+        return 1
+    return code
+
+
+def _do(options: argparse.Namespace, checks: Sequence[Check]) -> int:
     if options.list:
         print("\n".join(check.name for check in checks))
         return 0
