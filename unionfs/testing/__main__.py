@@ -20,6 +20,7 @@ from unionfs import standard_output
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.testing.conformance import departures, needs, report, scenes
 from unionfs.testing.conformance.check import Check
+from unionfs.testing.conformance.needs import Need
 from unionfs.testing.conformance.runner import Remount, Result, Status, run
 from unionfs.testing.conformance.stress.run import stress
 from unionfs.testing.conformance.table import TABLE
@@ -96,7 +97,8 @@ def _prepare(directory: str, checks: Iterable[Check], *, flat: bool) -> int:
     if flat:
         scenes.prepare_flat(directory, checks)
     else:
-        print(":".join(scenes.prepare(directory, checks)))
+        dialect = "overlay.user" if Need.TRUSTED in missing else "overlay"
+        print(":".join(scenes.prepare(directory, checks, dialect)))
     return 0
 
 
