@@ -109,6 +109,8 @@ _SWITCHES: dict[str, dict[str, bool | None]] = {
 }
 _MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
 _SQUASHES = {"squash_to_uid", "squash_to_gid"}
+_NAMES = {"lowers": "lowerdir"} | {field: name for name, field in (_PATHS | _MAPPINGS).items()}
+"""The words of fields that are not called like them."""
 _NO_ID = 2**32 - 1
 
 _CONTEXT = re.compile(r'(?<![^,])context="[^"]*"')
@@ -127,13 +129,30 @@ def parse(arguments: Iterable[str]) -> Options:
 
 
 def words(options: Options) -> str:
-    """The words for the layers of `options`, and whether they are written to, as `parse` takes them."""
-    lowers = ":".join(map(_escape, options.lowers))
+    """The words that ask for `options`, as `parse` takes them; first whether anything can be written."""
     found = ["rw" if options.upper and not options.read_only else "ro"]
-    found += [f"lowerdir={lowers}"] if lowers else []
-    found += [f"upperdir={_escape(options.upper)}"] if options.upper else []
-    found += [f"workdir={_escape(options.work)}"] if options.work else []
+    found += [word for word in options.mount_words if word not in ("rw", "ro")]
+    asked = zip(Options._fields, options, Options(), strict=True)
+    found += [
+        _word(field, value) for field, value, usual in asked if value != usual and field != "mount_words"
+    ]
     return ",".join(found)
+
+
+def _word(field: str, value: Any) -> str:
+    """The word that has `parse` set a field to a value which it has not by itself."""
+    name = _NAMES.get(field, field)
+    if field in _FLAGS:
+        return name
+    if field in _SWITCHES:
+        return f"{name}={'on' if value else 'off'}"
+    if field == "context":
+        return f'{name}="{value}"'
+    if field == "lowers":
+        return f"{name}={':'.join(map(_escape, value))}"
+    if field in _MAPPINGS.values():
+        return f"{name}={':'.join(str(number) for range in value for number in range)}"
+    return f"{name}={_escape(str(value))}"
 
 
 def _words(arguments: Iterable[str]) -> Iterator[str]:

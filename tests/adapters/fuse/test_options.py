@@ -104,8 +104,18 @@ def test_read_only_is_what_mount_calls_ro() -> None:
         (Options(("/a",)), "ro,lowerdir=/a"),
         (Options(("/a:b", "/c,d", "/e\\f")), r"ro,lowerdir=/a\:b:/c\,d:/e\\f"),
         (Options(upper="/u:,\\", work="/w"), r"rw,upperdir=/u\:\,\\,workdir=/w"),
+        (
+            Options(("/a",), "/u", "/w", volatile=True, mount_words=("nodev",)),
+            "rw,nodev,lowerdir=/a,upperdir=/u,workdir=/w,volatile",
+        ),
     ],
 )
-def test_layers_are_said_in_words_that_are_understood(options: Options, said: str) -> None:
+def test_layers_are_said_first(options: Options, said: str) -> None:
     assert words(options) == said
-    assert parse([said])._replace(mount_words=options.mount_words) == options
+
+
+@pytest.mark.parametrize("options", [options for _, options in UNDERSTOOD])
+def test_what_is_asked_for_is_said_in_words_that_ask_for_it(options: Options) -> None:
+    understood = parse([words(options)])
+    assert understood._replace(mount_words=()) == options._replace(mount_words=())
+    assert set(options.mount_words) <= {"rw", *understood.mount_words}
