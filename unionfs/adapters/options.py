@@ -61,6 +61,8 @@ class Options(NamedTuple):
     squash_to_root: bool = False
     squash_to_uid: int | None = None
     squash_to_gid: int | None = None
+    xattr_permissions: int = 0
+    """Owners and modes are kept in an xattr: 1 in one that only root can write, 2 in one of the user's."""
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
 
@@ -94,7 +96,6 @@ _CHOICES = {
     "nfs_export": {"off"},
     "verity": {"off"},
     "uuid": {"on", "off", "null", "auto"},
-    "xattr_permissions": {"0"},
     "noxattrs": {"0"},
     "plugins": {""},
 }
@@ -111,6 +112,7 @@ _MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
 _SQUASHES = {"squash_to_uid", "squash_to_gid"}
 _NAMES = {"lowers": "lowerdir"} | {field: name for name, field in (_PATHS | _MAPPINGS).items()}
 """The words of fields that are not called like them."""
+_XATTR_PERMISSIONS = ("0", "1", "2")
 _NO_ID = 2**32 - 1
 
 _CONTEXT = re.compile(r'(?<![^,])context="[^"]*"')
@@ -188,6 +190,8 @@ def _take(options: Options, word: str) -> Options:
         return _with(options, _MAPPINGS[name], _ranges(name, value))
     if name in _SQUASHES:
         return _with(options, name, _id(name, value))
+    if name == "xattr_permissions":
+        return options._replace(xattr_permissions=int(_one_of(_XATTR_PERMISSIONS, name, value)))
     if name in _TUNING:
         _check_number(name, value)
     else:
