@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unionfs.core import acl
+from unionfs.core import acl, capabilities
 from unionfs.core.acl import Entry, Tag
 from unionfs.core.store import WritableStore
 from unionfs.layers.host import HostStore
@@ -145,7 +145,7 @@ def test_what_lacks_the_attribute_has_its_own_owner(store: OverridingStore, tmp_
     assert store.stat(b"f") == HostStore(tmp_path).stat(b"f")
     assert store.getxattr(b"f", acl.ACCESS) == acl.serialise(ACL)
     store.chmod(b"f", 0o600)
-    assert (store.stat(b"f").mode & 0o777, own(tmp_path / "f")[2] & 0o777) == (0o600, 0o660)
+    assert (store.stat(b"f").mode & 0o777, own(tmp_path / "f")[2] & 0o777) == (0o600, 0o755)
     assert store.listxattr(b"f") == []
 
 
@@ -214,6 +214,18 @@ def test_links_are_given_away_where_that_can_be(
     monkeypatch.setattr(os, "chown", refuse)
     store.chown(b"link", 9, 9)
     assert store.stat(b"link")[4:6] == (7, 8)
+
+
+def test_capabilities_go_with_the_owner_alone(store: OverridingStore) -> None:
+    value = bytes.fromhex("0100000200040000000000000000000000000000")
+    for change in (lambda file: file.chown(7, -1), lambda _: store.chown(b"f", 8, -1)):
+        with closing(store.open(b"f") if store.scan(b"") else store.create(b"f", 0o600)) as file:
+            store.setxattr(b"f", capabilities.XATTR, value)
+            store.chmod(b"f", 0o640)
+            file.chmod(0o640)
+            assert store.getxattr(b"f", capabilities.XATTR) == value
+            change(file)
+            assert store.listxattr(b"f") == []
 
 
 def test_a_change_that_changes_nothing_is_dated(store: OverridingStore) -> None:

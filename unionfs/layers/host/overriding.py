@@ -49,16 +49,12 @@ class OverridingFile(HostFile):
         return _shown(super().xattrs(), self._xattr)
 
     def chmod(self, mode: int) -> None:
-        self._change(Override.of(self.stat())._replace(mode=mode))
+        self.set_override(Override.of(self.stat())._replace(mode=mode))
+        super().chmod(_OWN_MODE)
 
     def chown(self, uid: int, gid: int) -> None:
-        self._change(_given(self.stat(), uid, gid))
-
-    def _change(self, override: Override) -> None:
-        if override == self.override():
-            super().chown(-1, -1)  # nothing else is changed, but dated
-        else:
-            self.set_override(override)
+        self.set_override(_given(self.stat(), uid, gid))
+        super().chown(-1, -1)
 
     def setxattr(self, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE) -> None:
         _refuse_acl(name)
@@ -157,27 +153,24 @@ class OverridingStore(HostStore):
 
     # Attributes
 
+    # Also the file itself is changed: that dates a change which changes nothing, and
+    # takes capabilities away as chown(2) does.
+
     def chmod(self, path: bytes, mode: int) -> None:
         if self._carries(path):
-            self._change(path, Override.of(self.stat(path))._replace(mode=mode))
-        else:
-            super().chmod(path, mode)
+            self.set_override(path, Override.of(self.stat(path))._replace(mode=mode))
+            mode = _OWN_MODE
+        super().chmod(path, mode)
 
     def chown(self, path: bytes, uid: int, gid: int) -> None:
         if self._carries(path):
-            self._change(path, _given(self.stat(path), uid, gid))
-            return
+            self.set_override(path, _given(self.stat(path), uid, gid))
+            uid = gid = -1
         try:
             super().chown(path, uid, gid)
         except OSError as failure:
             if failure.errno not in _NOT_OURS_TO_GIVE:
                 raise
-
-    def _change(self, path: bytes, override: Override) -> None:
-        if override == self.override(path):
-            super().chown(path, -1, -1)  # nothing else is changed, but dated
-        else:
-            self.set_override(path, override)
 
     def _carries(self, path: bytes) -> bool:
         return super().stat(path).kind in CARRIERS
