@@ -81,3 +81,11 @@ def test_whose_a_layers_files_are_is_believed_to_its_root(box: Box) -> None:
     assert box.run(mount % 2 + look).splitlines() == ["7:8 4755"]
     (box.home / "script").write_text(mount % 0 + look)
     assert box.run(f"{SHIFTED} sh script", user=True).splitlines() == ["7:8 4755"]
+
+
+def test_what_only_root_can_write_is_refused_to_others(box: Box) -> None:
+    (box.home / "script").write_text("mkdir lower upper work merged; fuse-unionfs -o " + WORDS + "1 merged")
+    done = box.attempt("unshare -Urm sh script", user=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("/upper: security.fuseoverlayfs.override_stat: Operation not permitted\n")
+    assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The conformance suite where no privileges are: on a user's mounts, and in user namespaces.
+"""The conformance suite without root's powers: on users' mounts, in user namespaces, with owners in xattrs.
 
 By hand all of it passes in each of these places; here a part runs, for each what it may be wrong in.
 What needs root in a check is said not to be applicable.
@@ -42,13 +42,19 @@ PLACES = {
     "namespace of one user": Place(
         f"{ALONE} unshare -Urm",
         words=",userxattr",
-        checks=("renaming.*@copied", "xattrs.*@copied", "identity.*@copied", "layers.*"),
+        checks=("renaming.*@copied", "xattrs.*@copied", "directories.*@merged", "layers.*"),
     ),
     "namespace of many users": Place(
         f"{ALONE} unshare -Um --map-root-user --map-auto",
         words=",userxattr",
         checks=("permissions.*@lower", "xattrs.*@lower", "times.*@merged", "identity.*@lower", "layers.*"),
         missing=("the caller is not in the first user namespace", "no devices", "no trusted.*"),
+    ),
+    "root, with owners in xattrs": Place(
+        "",
+        words=",xattr_permissions=2",
+        checks=("permissions.*@lower", "xattrs.*@copied", "times.*[cs]*@copied", "identity.*@copied"),
+        missing=("no POSIX ACLs",),
     ),
 }
 
