@@ -6,7 +6,6 @@ import errno
 import os
 import stat as _s
 from collections.abc import Callable
-from contextlib import closing
 
 from unionfs.core import acl
 from unionfs.core.plans.attrs import without_set_id
@@ -131,10 +130,13 @@ class OverridingStore(HostStore):
 
     # Making
 
-    def create(self, path: bytes, mode: int) -> OverridingFile:
+    def create(self, path: bytes, mode: int) -> HostFile:
         file = super().create(path, _OWN_MODE)
-        assert isinstance(file, OverridingFile)
-        file.set_override(_ours(mode))
+        try:
+            self.set_override(path, _ours(mode))
+        except OSError:
+            file.close()
+            raise
         return file
 
     def mkdir(self, path: bytes, mode: int) -> None:
@@ -148,8 +150,8 @@ class OverridingStore(HostStore):
         except PermissionError:
             if not rdev:
                 raise
-            with closing(self.create(path, mode)) as file:
-                file.set_override(_ours(mode)._replace(format=_s.S_IFMT(mode), rdev=rdev))
+            self.create(path, mode).close()
+            self.set_override(path, _ours(mode)._replace(format=_s.S_IFMT(mode), rdev=rdev))
 
     # Attributes
 
