@@ -107,9 +107,8 @@ def _made(directory: Path) -> Path:
 
 @contextmanager
 def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
-    volatile = ["-o", "volatile"] if options.volatile else []
     done = subprocess.run(
-        [*_COMMAND, "-o", words(options), *volatile, mountpoint],
+        [*_COMMAND, "-o", words(options), mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -246,6 +246,21 @@ def test_a_name_like_libfuses_own_is_an_ordinary_name(mounted: Mounted) -> None:
     assert os.listdir(root) == []
 
 
+def test_an_open_file_renamed_onto_another_of_its_names(mounted: Mounted) -> None:
+    root = mounted({"one": b"data", "d/x": b""})
+    os.link(root / "one", root / "two")
+    os.link(root / "one", root / "d/three")
+    with (root / "two").open("rb"), (root / "d/three").open("rb"):
+        os.rename(root / "one", root / "two")  # rename(2) does nothing then
+        os.rename(root / "two", root / "d/three")
+        assert sorted(os.listdir(root)) == ["d", "one", "two"]
+        assert os.stat(root / "one").st_nlink == 3
+        (root / "two").unlink()
+        os.rename(root / "one", root / "two")  # but it does where the other name has gone
+        assert sorted(os.listdir(root)) == ["d", "two"]
+    assert (root / "d/three").read_bytes() == b"data"
+
+
 def test_a_reader_from_before_the_copy_up_sees_what_is_written(mounted: Mounted) -> None:
     root = mounted({"f": b"before"})
     with (root / "f").open("rb", 0) as reader:

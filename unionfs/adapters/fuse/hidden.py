@@ -7,6 +7,10 @@ union and be left in the upper layer by a daemon that is killed. With libfuse's
 ``hard_remove`` instead, fstat(2) and fchmod(2) of such a file give ENOENT.
 
 So the name is removed from the union, and the path that libfuse made up is kept here.
+
+libfuse does the same to an open file that another is about to be renamed onto. Where both are
+one file, rename(2) shall do nothing: then the name comes back. What tells this from a name that
+was removed is that nobody has looked for it since, as the kernel does before it renames.
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ import re
 
 from unionfs.core.node import Node
 
+Place = tuple[Node, bytes]
+"""A directory, and a name in it."""
+
 _NAME = re.compile(rb"\.fuse_hidden[0-9a-f]{16}\Z")
 
 
@@ -22,17 +29,27 @@ class Hidden:
     """The made-up names: by directory and name, which file libfuse means."""
 
     def __init__(self) -> None:
-        self._nodes: dict[tuple[Node, bytes], Node] = {}
+        self._nodes: dict[Place, Node] = {}
+        self._taken: tuple[Place, Node] | None = None
+        """The name that was taken away last, if nobody has looked for it since."""
 
     @staticmethod
     def is_name(name: bytes) -> bool:
         return _NAME.match(name) is not None
 
-    def put(self, directory: Node, name: bytes, node: Node) -> None:
-        self._nodes[directory, name] = node
+    def put(self, made_up: Place, node: Node, was: Place) -> None:
+        self._nodes[made_up] = node
+        self._taken = was, node
 
     def get(self, directory: Node, name: bytes) -> Node | None:
-        return self._nodes.get((directory, name))
+        place = directory, name
+        if self._taken is not None and self._taken[0] == place:
+            self._taken = None
+        return self._nodes.get(place)
+
+    def is_to_come_back(self, place: Place, node: Node) -> bool:
+        """Whether `place` was a name of `node` until that was renamed onto it."""
+        return self._taken == (place, node)
 
     def pop(self, directory: Node, name: bytes) -> Node | None:
         return self._nodes.pop((directory, name), None)

@@ -162,8 +162,10 @@ class Operations:
     def rename(self, old: str, new: str) -> None:
         source, target = self._place(old), self._place(new)
         if self._hidden.is_name(target[1]) and self._is_open(node := self._child(*source)):
-            self._hidden.put(*target, node)
+            self._hidden.put(target, node, was=source)
             self._union.unlink(*source)
+        elif self._hidden.is_to_come_back(target, node := self._child(*source)):
+            self._union.link(node, *target)
         else:
             self._union.rename(*source, *target)
 
