@@ -27,6 +27,7 @@ _WORDS = {
     "upperdir=DIR": "where changes are written; without it the union is read-only",
     "workdir=DIR": "an empty directory on the upper's file system; needed with upperdir",
     "ro": "change nothing, even with an upper directory",
+    "remount": "have what is mounted there already take words of mount(8), such as ro, and nothing else",
     "userxattr": "write marks as user.overlay.*, as everybody but root does, and the kernel's overlayfs with"
     " this word",
     "dialect=NAME": "how marks are written in the lower directories: overlay, aufs or mixed (default: found"

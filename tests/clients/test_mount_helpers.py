@@ -41,6 +41,26 @@ def test_a_line_in_fstab(box: Box) -> None:
     assert said == ["touch: cannot touch 'merged/new': Read-only file system", "text"]
 
 
+@pytest.mark.parametrize("program", ["unionfs", "fuse-unionfs"])
+def test_a_mount_takes_other_flags(box: Box, program: str) -> None:
+    commands = [
+        f"{LAYERS}; mount -t fuse.{program} overlay merged -o nosuid,noatime,{WORDS}",
+        "mount -o remount,ro merged; touch merged/new 2>&1 || true",
+        "findmnt -n -o OPTIONS merged | cut -d, -f1-3; cat merged/f",
+        f"mount -t fuse.{program} -o remount,rw,noexec overlay merged; touch merged/new",
+        "findmnt -n -o OPTIONS merged | cut -d, -f1-3; ls upper; umount merged",
+    ]
+    assert box.run("\n".join(commands)).splitlines() == [
+        "touch: cannot touch 'merged/new': Read-only file system",
+        "ro,nosuid,noatime",
+        "text",
+        "rw,noexec,noatime",
+        "new",
+    ]
+    done = box.attempt("mount -i -t tmpfs none merged; fuse-unionfs -o remount,ro merged")
+    assert (done.returncode, done.stderr) == (1, f"fuse-unionfs: {box.home}/merged: not a unionfs mount\n")
+
+
 def test_what_went_wrong_is_said_on_standard_error(box: Box) -> None:
     done = box.attempt(f"{LAYERS}; mount -t fuse.fuse-unionfs overlay merged -o lowerdir=$PWD/missing")
     assert done.returncode != 0

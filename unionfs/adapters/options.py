@@ -65,6 +65,8 @@ class Options(NamedTuple):
     """Owners and modes are kept in an xattr: 1 in one that only root can write, 2 in one of the user's."""
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
+    remount: bool = False
+    """What is mounted already takes `mount_words`; nothing else of it changes."""
 
     @property
     def read_only(self) -> bool:
@@ -87,8 +89,9 @@ _TUNING = {
     *("threaded", "timeout", "fsync", "fast_ino", "writeback", "max_threads", "max_idle_threads"),
     *("entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout"),
     *("max_read", "max_write", "max_readahead", "max_background", "congestion_threshold"),
+    *("user_id", "group_id"),
 }
-"""Words with a number that tunes fuse-overlayfs or libfuse."""
+"""Words with a number that tunes fuse-overlayfs or libfuse; at a remount mount(8) says who has mounted."""
 
 _CHOICES = {
     "xino": {"on", "off", "auto"},
@@ -103,7 +106,7 @@ _CHOICES = {
 
 _PATHS = {"upperdir": "upper", "workdir": "work"}
 _TEXTS = {"dialect", "fsname"}
-_FLAGS = {"userxattr", "allow_other", "volatile", "noacl", "debug", "squash_to_root"}
+_FLAGS = {"userxattr", "allow_other", "volatile", "noacl", "debug", "squash_to_root", "remount"}
 _SWITCHES: dict[str, dict[str, bool | None]] = {
     "metacopy": {"on": True, "off": False},
     "redirect_dir": {"on": True, "follow": None, "off": False},

@@ -145,6 +145,8 @@ def _is_image(source: str, options: Options, named: bool) -> bool:
     """mount(8) puts a source of no meaning before the mountpoint."""
     from unionfs.images import is_reference
 
+    if options.remount:
+        return False
     return is_reference(source) or not (options.lowers or named or is_url(source))
 
 

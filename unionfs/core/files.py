@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from time import time_ns
 
 from unionfs.core.attrs import Changes, set_attributes
 from unionfs.core.completion import EVERYTHING, finish, is_quick, raise_failure
@@ -14,6 +15,8 @@ from unionfs.core.remove import forget_aside_locked
 from unionfs.core.state import State
 from unionfs.errors import error
 from unionfs.types import Access, File, Kind, Stat, TellsXattrs
+
+_DAY_NS = 86_400 * 10**9
 
 _NOT_OPENED = {Kind.DIR: errno.EISDIR, Kind.SYMLINK: errno.ELOOP}
 
@@ -142,12 +145,19 @@ def open_unnamed_locked(state: State, node: Node, file: File | None) -> Handle:
 def _open_locked(state: State, node: Node, access: Access) -> Handle:
     if node.files is None:
         node.files = OpenFiles()
+        if node.upper and node.stat is not None and _is_dated_by_reading(node.stat):
+            node.stat = None
     if node.files.current is None and node.partial is not None:
         node.files.switch(node.partial.hold(), writable=not state.read_only)
     if node.files.current is None:
         node.files.switch(_open_data_locked(state, node, Access.READ), writable=False)
     node.files.count += 1
     return Handle(SharedFile(state, node), access)
+
+
+def _is_dated_by_reading(stat: Stat) -> bool:
+    """Whether reading moves the access time, of which we may not be told (mount(8), ``relatime``)."""
+    return stat.atime_ns <= max(stat.mtime_ns, stat.ctime_ns) or time_ns() - stat.atime_ns >= _DAY_NS
 
 
 def _open_data_locked(state: State, node: Node, access: Access) -> File:

@@ -106,6 +106,10 @@ class Handle:
             self._shared.flush()
 
     @property
+    def is_writable(self) -> bool:
+        return self._access.has(Access.WRITE)
+
+    @property
     def may_fail_later(self) -> bool:
         """Whether a write may return before something goes wrong that `flush` will tell of."""
         return self._access.has(Access.WRITE) and self._shared.is_copied_later()

@@ -28,6 +28,9 @@ UPPER = -1
 FIRST_COOKIE = 3
 """Cookies 1 and 2 are left to ``.`` and ``..``."""
 
+_LEFT = 256
+"""Of how many names that have gone a directory remembers where they were listed."""
+
 
 class Found(NamedTuple):
     """What a merge of listings found under one name: its kind and the stack positions that hold it."""
@@ -62,13 +65,14 @@ class Table:
     what new files inherit (None: not looked at yet).
     """
 
-    __slots__ = ("_next_cookie", "_order", "default_acl", "entries", "hidden", "whiteouts")
+    __slots__ = ("_left", "_next_cookie", "_order", "default_acl", "entries", "hidden", "whiteouts")
 
     def __init__(self) -> None:
         self.entries: dict[bytes, Entry] = {}
         self.hidden: set[bytes] = set()
         self.whiteouts: set[bytes] = set()
         self.default_acl: Acl | None = None
+        self._left: dict[bytes, int] = {}
         self._next_cookie = FIRST_COOKIE
         self._order: list[Entry] | None = None
 
@@ -111,12 +115,16 @@ class Table:
     def put(self, entry: Entry, directory: Node, name: bytes, cookie: int | None = None) -> None:
         """Show `entry`, now in the upper layer, as `name`; what it replaces must have been taken out.
 
-        It is listed last, or at the place (`cookie`) of what it replaces.
+        It is listed last; or at the place (`cookie`) of what it replaces, or where this name was
+        before, so that who renames or makes anew whatever is listed comes to an end.
         """
         if self.covers(name):
             self.hidden.add(name)
         self.whiteouts.discard(name)
         entry.directory, entry.name, entry.where = directory, name, (UPPER,)
+        left = self._left.pop(name, None)
+        if cookie is None:
+            cookie = left
         if cookie is None:
             cookie = self._next_cookie
             self._next_cookie += 1
@@ -130,7 +138,11 @@ class Table:
             self.hidden.add(name)
             self.whiteouts.add(name)
         self._order = None
-        return self.entries.pop(name)
+        entry = self.entries.pop(name)
+        if len(self._left) >= _LEFT:
+            self._left.clear()
+        self._left[name] = entry.cookie
+        return entry
 
 
 class OpenFiles:

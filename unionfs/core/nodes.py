@@ -62,7 +62,8 @@ class Nodes:
     def _make_root(self) -> Node:
         marks, lowers, _below = self.gather.root()
         upper_path = b"" if self._upper else None
-        root = Node(Kind.DIR, self._directory_number(lowers, upper_path), upper=upper_path is not None)
+        number = self._directory_number(lowers, upper_path, None)
+        root = Node(Kind.DIR, number, upper=upper_path is not None)
         root.lowers, root.marks = lowers, marks
         return root
 
@@ -178,7 +179,7 @@ class Nodes:
         return self._lowers[layer].store, path, self._lowers[layer].dialect
 
     def stat(self, node: Node) -> Stat:
-        """The node's attributes, remembered unless they may be changing under an open writer."""
+        """The node's attributes, remembered unless they may be changing while it is open."""
         if node.stat is not None:
             return node.stat
         stat = self._store_stat(node).numbered(node.ino)
@@ -192,7 +193,7 @@ class Nodes:
             stat = stat._replace(blocks=self.lower_stat(node.data).blocks)
         if node.partial is not None:
             stat = stat._replace(mtime_ns=node.partial.mtime_ns)
-        if node.files is None or not node.files.writable:
+        if node.files is None or not node.upper:
             node.stat = stat
         return stat
 
@@ -235,7 +236,8 @@ class Nodes:
         marks, lowers, below = self.gather.directory(
             parent.lowers, parent.below, entry.name, entry.where, path
         )
-        node = Node(Kind.DIR, self._directory_number(lowers, path), upper=entry.in_upper, lowers=lowers)
+        number = self._directory_number(lowers, path, marks.origin)
+        node = Node(Kind.DIR, number, upper=entry.in_upper, lowers=lowers)
         node.marks, node.below = marks, below
         if marks.opaque or marks.redirect is not None:
             self._unmerge(entry)
@@ -375,15 +377,19 @@ class Nodes:
 
     # Numbers
 
-    def _directory_number(self, lowers: Sequence[Place], upper_path: bytes | None) -> int:
-        """A merged directory has its top-most lower's number, for that outlasts copy-up and rename."""
+    def _directory_number(
+        self, lowers: Sequence[Place], upper_path: bytes | None, origin: Origin | None
+    ) -> int:
+        """A merged directory has its top-most lower's number, for that outlasts copy-up and rename.
+
+        One that was made plain, and does not merge any more, keeps it.
+        """
         if lowers:
             stat = self.lower_stat(lowers[0])
-        else:
-            assert self._upper is not None
-            assert upper_path is not None
-            stat = self._upper.store.stat(upper_path)
-        return self._numbers.number(stat.dev, stat.ino)
+            return self._numbers.number(stat.dev, stat.ino)
+        assert self._upper is not None
+        assert upper_path is not None
+        return self._upper_number(self._upper.store.stat(upper_path), origin)
 
     def _upper_number(self, stat: Stat, origin: Origin | None) -> int:
         if origin is not None and 0 <= origin.layer < len(self._lowers):

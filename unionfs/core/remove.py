@@ -11,6 +11,7 @@ from unionfs.core.plans import remove as plans
 from unionfs.core.state import State
 from unionfs.core.steps import At, Discard, Plan
 from unionfs.errors import error
+from unionfs.types import Stat
 
 
 def unlink_locked(state: State, parent: Node, name: bytes) -> None:
@@ -19,7 +20,7 @@ def unlink_locked(state: State, parent: Node, name: bytes) -> None:
     if node.is_dir:
         raise error(errno.EISDIR, name)
     raise_dir_locked(state, parent)
-    keep = aside_locked(state, entry)
+    last, keep = state.nodes.stat(node), aside_locked(state, entry)
     plan = plans.remove(
         state.nodes.path_of(entry),
         node.kind,
@@ -31,7 +32,7 @@ def unlink_locked(state: State, parent: Node, name: bytes) -> None:
         spare=state.temp(),
     )
     state.publish_locked(plan)
-    lost_name_locked(state, entry, keep)
+    lost_name_locked(state, entry, keep, last)
     parent.stat = None
 
 
@@ -52,10 +53,9 @@ def rmdir_locked(state: State, parent: Node, name: bytes) -> None:
         temp=state.temp(),
         spare=state.temp(),
     )
-    last = state.nodes.stat(node)._replace(nlink=0)
+    last = state.nodes.stat(node)
     state.publish_locked(plan)
-    lost_name_locked(state, entry, None)
-    node.stat = last
+    lost_name_locked(state, entry, None, last)
     parent.stat = None
 
 
@@ -68,14 +68,18 @@ def aside_locked(state: State, entry: Entry) -> At | None:
     return state.temp()
 
 
-def lost_name_locked(state: State, entry: Entry, keep: At | None) -> None:
-    """Bring the nodes up to date with a name that has been removed; `keep` is where its file went."""
+def lost_name_locked(state: State, entry: Entry, keep: At | None, last: Stat) -> None:
+    """Bring the nodes up to date with a name that has been removed.
+
+    `keep` is where its file went, `last` are the attributes that it had.
+    """
     node = state.nodes.of(entry)
     state.nodes.table(entry.directory).take(entry.name)
     node.names.remove(entry)
     node.stat = None
     if node.is_dir:
         node.upper, node.lowers = False, ()
+        node.stat = last._replace(nlink=0)
         return
     if keep is not None:
         node.aside = keep
@@ -86,6 +90,8 @@ def lost_name_locked(state: State, entry: Entry, keep: At | None) -> None:
         abandon_locked(state, node)
     if node.files is None:
         forget_aside_locked(state, node)
+    if node.upper and not node.names and node.aside is None and last.nlink == 1:
+        node.stat = last._replace(nlink=0)  # a fifo that is open, say: nobody has been told of that
 
 
 def forget_aside_locked(state: State, node: Node) -> None:

@@ -95,13 +95,15 @@ def _rename_locked(
     table = state.nodes.table(new_parent)
     moved = _moved_locked(state, source, covered=table.covers(new_name))
     path = state.path_in(new_parent, new_name)
-    keep = aside_locked(state, target) if target is not None else None
+    keep = last = None
+    if target is not None:
+        last, keep = state.nodes.stat(state.nodes.of(target)), aside_locked(state, target)
     plan = _plan_locked(state, moved, path, new_parent, new_name, target)
     if keep is not None:
         plan = plans.keep_aside(upper(path), keep) + plan
     state.publish_locked(plan)
-    if target is not None:
-        lost_name_locked(state, target, keep)
+    if target is not None and last is not None:
+        lost_name_locked(state, target, keep, last)
     state.nodes.table(source.directory).take(source.name)
     table.put(source, new_parent, new_name, target.cookie if target is not None else None)
     _now_marked(source, moved)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mounts import Mount
+from unions import OVERLAY
+
+from unionfs.adapters.fuse.beneath import watched
+from unionfs.core.layer import Layer
+from unionfs.core.union import Union
+from unionfs.layers.host.inotify import Inotify
+from unionfs.layers.host.store import HostStore
 
 PATIENCE = 10
 """Seconds until a change must be seen; libfuse keeps names for one second."""
@@ -120,3 +128,21 @@ def test_trusted_layers_are_not_watched(prepared: Mount) -> None:
     assert (prepared.merged / "file").read_bytes() == b"old"
     open_files = Path(f"/proc/{prepared.pid}/fd")
     assert not any("inotify" in os.readlink(descriptor) for descriptor in open_files.iterdir())
+
+
+def test_nobody_waits_for_the_kernel_to_end_a_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes so long that umount(8) of a layer, right after that of the union, would find it busy."""
+    ended = threading.Event()
+    close = Inotify.close
+
+    def close_late(watch: Inotify) -> None:
+        assert ended.wait(PATIENCE)
+        close(watch)
+
+    monkeypatch.setattr(Inotify, "close", close_late)
+    store = HostStore(tmp_path)
+    union = Union([Layer(store, OVERLAY)])
+    with watched(union, [store], lambda change: None):
+        union.readdir(union.root)
+    union.close()
+    ended.set()

@@ -137,6 +137,25 @@ def test_time_never_runs_backwards(mounted: Mounted) -> None:
     assert times == sorted(times)
 
 
+def test_the_time_of_access_is_that_of_the_upper_file(mounted: Mounted, tmp_path: Path) -> None:
+    """The kernel may move it without our being told."""
+    root = mounted()
+    (root / "file").write_bytes(b"data")
+
+    def moved(read: Callable[[int], object]) -> bool:
+        os.utime(root / "file", (1, 1))
+        fd = os.open(root / "file", os.O_RDONLY)
+        os.fstat(fd)
+        read(fd)
+        assert os.fstat(fd).st_atime_ns == (tmp_path / "upper/file").stat().st_atime_ns
+        os.close(fd)
+        assert (root / "file").stat().st_atime_ns == (tmp_path / "upper/file").stat().st_atime_ns
+        return (root / "file").stat().st_atime != 1
+
+    assert not moved(lambda fd: None)
+    assert moved(lambda fd: os.read(fd, 4)) == moved(lambda fd: mmap.mmap(fd, 0, prot=mmap.PROT_READ)[0])
+
+
 def test_a_hard_links_attributes_are_seen_under_every_name(mounted: Mounted) -> None:
     root = mounted({"one": b"data"})
     os.link(root / "one", root / "two")

@@ -296,6 +296,19 @@ def test_the_kernel_reads_what_is_left_with_userxattr(prepared: Mount, mounted: 
     assert not any(marked(path) for path in prepared.upper.rglob("*") if path.is_file())
 
 
+def test_what_is_made_plain_keeps_its_numbers(prepared: Mount, mounted: Mounted) -> None:
+    prepared.words += ",userxattr"
+    root = mounted({"dir/sub/file": b"lower", "dir/other": b"lower"})
+    (root / "dir/sub").rename(root / "dir/renamed")
+    (root / "dir").rename(root / "moved")
+    (root / "dir").mkdir()
+    numbers = {path: path.stat().st_ino for path in root.rglob("*")}
+    assert len(set(numbers.values())) == len(numbers) == 5
+    prepared.unmount()
+    prepared.mount()
+    assert {path: path.stat().st_ino for path in root.rglob("*")} == numbers
+
+
 def test_fsck_makes_any_upper_one_for_the_kernel(prepared: Mount, mounted: Mounted) -> None:
     words = prepared.words
     prepared.words += ",userxattr,metacopy=on,redirect_dir=on"

@@ -32,7 +32,8 @@ def watched(union: Union, stores: list[Store], tell: Callable[[Changed], None]) 
     finally:
         watch.stop()
         thread.join()
-        watch.close()
+        # The kernel takes 20 ms for it. Who has unmounted may want to unmount the layers next.
+        threading.Thread(target=watch.close, name="unionfs-unwatch").start()
 
 
 def _begun(union: Union, stores: list[Store]) -> Inotify | None:

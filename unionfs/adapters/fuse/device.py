@@ -27,6 +27,8 @@ _SETS = {
 }
 """mount(2)'s flags by their option words."""
 
+_REMOUNT = 32
+
 _CLEARS = {"rw": 1, "suid": 2, "dev": 4, "exec": 8, "async": 16, "atime": 1024}
 
 
@@ -59,6 +61,11 @@ def mount(
     return fusermount.mount(mountpoint, [*shared, *names, *words])
 
 
+def remount(mountpoint: str, words: Sequence[str]) -> None:
+    """Give a mount other flags, those of `words`. `UnionError` says why it failed."""
+    _call_mount("none", mountpoint, "none", _REMOUNT | _flags(words), "")
+
+
 def _flags(words: Sequence[str]) -> int:
     flags = 0
     for word in words:
@@ -68,7 +75,6 @@ def _flags(words: Sequence[str]) -> int:
 
 
 def _mount_directly(mountpoint: str, source: str, subtype: str, shared: Sequence[str], flags: int) -> int:
-    """mount(2)"""
     try:
         fd = os.open(PATH, os.O_RDWR | os.O_CLOEXEC)
     except OSError as failure:
@@ -77,12 +83,20 @@ def _mount_directly(mountpoint: str, source: str, subtype: str, shared: Sequence
     data = ",".join(
         [f"fd={fd}", f"rootmode={mode:o}", f"user_id={os.getuid()}", f"group_id={os.getgid()}", *shared]
     )
-    libc = ctypes.CDLL(None, use_errno=True)
-    arguments = map(os.fsencode, (source, mountpoint, f"fuse.{subtype}"))
-    if libc.mount(*arguments, ctypes.c_ulong(flags), os.fsencode(data)):
+    try:
+        _call_mount(source, mountpoint, f"fuse.{subtype}", flags, data)
+    except UnionError:
         os.close(fd)
-        raise UnionError(f"{mountpoint}: {os.strerror(ctypes.get_errno())}")
+        raise
     return fd
+
+
+def _call_mount(source: str, mountpoint: str, kind: str, flags: int, data: str) -> None:
+    """mount(2)"""
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = map(os.fsencode, (source, mountpoint, kind))
+    if libc.mount(*arguments, ctypes.c_ulong(flags), os.fsencode(data)):
+        raise UnionError(f"{mountpoint}: {os.strerror(ctypes.get_errno())}")
 
 
 class Device:

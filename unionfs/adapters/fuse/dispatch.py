@@ -21,6 +21,7 @@ from unionfs.adapters.fuse.notices import Notices
 from unionfs.adapters.fuse.openings import Openings
 from unionfs.adapters.fuse.protocol import InitFlags, Lifetimes, Opcode, Request, SetattrValid
 from unionfs.adapters.fuse.set_id import mode_left
+from unionfs.core import acl
 from unionfs.core.attrs import SAME, Changes
 from unionfs.core.beneath import Changed
 from unionfs.core.dialect import Feature
@@ -202,8 +203,17 @@ class Dispatcher:
         node = self._ids[request.nodeid]
         changes = self._changes(wanted)
         if wanted.valid & _TAKING_SET_ID or changes is _SAME_OWNER:
-            changes = changes._replace(mode=self._mode_without_set_id(request, node))
+            mode = self._mode_without_set_id(request, node)
+            if mode is not None and changes is _SAME_OWNER:
+                self._check_may_take_set_id(request, node)
+            changes = changes._replace(mode=mode)
         return protocol.attr_out(self._union.setattr(node, changes), self._lifetimes)
+
+    def _check_may_take_set_id(self, request: Request, node: Node) -> None:
+        """EPERM for a stranger's chown(2) to nobody, which looks like what precedes a write by the kernel."""
+        is_owner = request.uid in (0, self._union.getattr(node).uid)
+        if not is_owner and not self._files.is_open_to_write(node):
+            raise error(errno.EPERM)
 
     def _changes(self, wanted: protocol.SetAttr) -> Changes:
         valid = wanted.valid
@@ -238,7 +248,7 @@ class Dispatcher:
             raise error(errno.EINVAL)
         node = self._ids[request.nodeid]
         self._union.setxattr(node, name, value, XattrFlags(flags))
-        if ext_flags & protocol.SETXATTR_ACL_KILL_SGID:
+        if ext_flags & protocol.SETXATTR_ACL_KILL_SGID and name == acl.ACCESS:
             self._set_mode(node, self._union.getattr(node).mode & ~_s.S_ISGID)
         return b""
 

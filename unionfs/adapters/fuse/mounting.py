@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from unionfs.adapters import stack
-from unionfs.adapters.fuse import daemon, records, transports
+from unionfs.adapters.fuse import daemon, device, records, transports
 from unionfs.adapters.fuse.detaching import detach
 from unionfs.adapters.fuse.unmounting import is_stale, unmount
 from unionfs.adapters.fuse.volumes import Volume, attach
@@ -35,11 +35,15 @@ def mount(
 ) -> None:
     """Mount the union that `options` describe, above the layers of an image (`unpacked` or not) if given.
 
+    With `remount` in the options, what is mounted there takes their mount flags, and that is all.
     `volumes` are mounted on it then. Returns once that is done, or with `foreground` once it has
     been unmounted. `ConfigError` for what does not fit together, before anything is changed;
     `UnionError` where mounting itself fails.
     """
     mountpoint, options = os.path.realpath(mountpoint), stack.absolute(options)
+    if options.remount:
+        _remount(mountpoint, options)
+        return
     if volumes and foreground:
         raise ConfigError("volumes are mounted by who returns: not in the foreground")
     _recover(mountpoint)
@@ -70,6 +74,12 @@ def mount(
         except BaseException:
             unmount(mountpoint)
             raise
+
+
+def _remount(mountpoint: str, options: Options) -> None:
+    if not is_unionfs_at(mountpoint):
+        raise UnionError(f"{mountpoint}: not a unionfs mount")
+    device.remount(mountpoint, options.mount_words)
 
 
 def _guarded(mountpoint: str) -> AbstractContextManager[None]:

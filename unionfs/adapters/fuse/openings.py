@@ -110,6 +110,9 @@ class Openings:
         """What the kernel knows as `fh`; EBADF where that is not open."""
         return self._files[fh]
 
+    def is_open_to_write(self, node: Node) -> bool:
+        return any(handle.node is node and handle.is_writable for handle in self._files.all())
+
     def at_hand(self, fh: int, nodeid: int, node: Node) -> Handle:
         """An open file, also where the kernel names only its node. For the thread that answers requests."""
         if fh:

@@ -25,7 +25,9 @@ _OVERLAY = {
         for where in ("lower", "merged")
     },
     "directories.a_removed_directory_that_is_open@*": _OWN_LINKS,
+    "directories.a_replaced_directory_that_is_open@*": _OWN_LINKS,
     "open_files.has_no_links_when_unlinked@*": _OWN_LINKS,
+    "open_files.what_is_no_regular_file_outlives_its_name?*": _OWN_LINKS,
     "directories.links_of_directories_stay_when_something_else_comes@lower": (
         "the link count of a directory becomes 1 when it is copied up"
     ),
@@ -38,6 +40,7 @@ _NO_FALLOCATE = "fusepy knows no fallocate(2)"
 _NO_HOLES = "libfuse 2 knows no SEEK_DATA and SEEK_HOLE"
 _BY_NAME = "the kernel takes two names of a file for two files"
 _GONE = "libfuse 2 knows files by path: what lies in a removed directory has none"
+_UNTOLD = "libfuse 2 knows files by path: what it has not opened itself is gone with its name"
 _SAME_OWNER = "libfuse 2 does not pass on chown(2) that changes neither owner nor group"
 _GROUP_BIT = "setgid without group execution stays, whoever writes: the kernel is asked to see to it itself"
 
@@ -57,7 +60,11 @@ _FUSEPY = {
     "limits.statfs_goes_down_with_what_is_written": _NO_FALLOCATE,
     "data.seeking_data_and_holes?*": _NO_HOLES,
     "data.beyond_four_gigabytes@*": _NO_HOLES,
+    "permissions.every_way_of_writing_takes_set_id_bits?allocate?*": _NO_FALLOCATE,
+    "permissions.every_way_of_writing_takes_set_id_bits?punch?*": _NO_FALLOCATE,
     "directories.a_removed_directory_that_*": _GONE,
+    "directories.a_replaced_directory_that_*": _GONE,
+    "open_files.what_is_no_regular_file_outlives_its_name?*": _UNTOLD,
     "open_files.goes_on_being_readable_and_writable?remove_with_its_directory?*": _GONE,
     "locks.a_lock_stays_when_the_file_changes?other-name?*": _BY_NAME,
     "locks.closing_any_handle_gives_posix_locks_back@*": _BY_NAME,

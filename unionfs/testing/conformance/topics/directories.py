@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from errno import EEXIST, ENOENT, ENOTEMPTY
 
 from unionfs.testing.conformance import calls, kinds
@@ -97,6 +98,37 @@ def what_stays_is_listed_once_while_others_are_renamed() -> None:
     directory.close()
     stays = [f"f{number:03d}" for number in range(300) if number % 3]
     same("what stays, as listed", sorted(name for name in seen if int(name[1:]) % 3), stays)
+
+
+def _rename_and_back(path: str) -> None:
+    os.rename(path, "d/aside")
+    os.rename("d/aside", path)
+
+
+def _move_and_back(path: str) -> None:
+    os.rename(path, "aside")
+    os.rename("aside", path)
+
+
+def _make_anew(path: str) -> None:
+    os.unlink(path)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+@TOPIC.check(
+    given=_MANY,
+    cases={call.__name__.strip("_"): (call,) for call in (_rename_and_back, _move_and_back, _make_anew)},
+)
+def a_listing_ends_whatever_is_done_to_what_it_shows(change: Callable[[str], None]) -> None:
+    directory = calls.Directory("d")
+    count = 0
+    while (entry := directory.read()) is not None:
+        if entry[0].startswith("f"):
+            count += 1
+            holds(f"it ends ({count} names)", count < 1000)
+            change(f"d/{entry[0]}")
+    directory.close()
+    same("what is there in the end", len(os.listdir("d")), 300)
 
 
 @TOPIC.check(given=_MANY)
@@ -222,6 +254,16 @@ def a_removed_directory_that_is_open() -> None:
     same("what it holds", os.listdir(fd), [])
     same("its links", os.fstat(fd).st_nlink, 0)
     refused(ENOENT, _create_in, fd, "new")
+    os.close(fd)
+
+
+@TOPIC.check(given=_TREE | {"new": Dir(), "new/x": File(b"")})
+def a_replaced_directory_that_is_open() -> None:
+    fd = os.open("d/e/h", os.O_RDONLY | os.O_DIRECTORY)
+    os.rename("new", "d/e/h")
+    same("what it holds", os.listdir(fd), [])
+    same("its links", os.fstat(fd).st_nlink, 0)
+    same("what holds its name", os.listdir("d/e/h"), ["x"])
     os.close(fd)
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from errno import EBADF, EINVAL, ENOENT, ESPIPE, ETXTBSY
 
-from unionfs.testing.conformance import calls, pathcalls
+from unionfs.testing.conformance import calls, kinds, pathcalls
 from unionfs.testing.conformance.check import Topic
 from unionfs.testing.conformance.expect import done, holds, refused, refused_with, same
 from unionfs.testing.conformance.needs import Need
@@ -96,6 +96,33 @@ def has_no_links_when_unlinked() -> None:
     same("what d holds", os.listdir("d"), [])
     done(os.rmdir, "d")
     same("content", _read(fd), _CONTENT)
+    os.close(fd)
+
+
+_SPECIAL: dict[str, Item] = {name: kinds.KINDS[name] for name in ("fifo", "char")}
+_SPECIAL_LOSSES = {
+    f"{kind},{how}": (kind, how, flags)
+    for kind, flags in (("fifo", os.O_RDWR), ("char", os.O_PATH))
+    for how in ("unlink", "replace")
+}
+
+
+@TOPIC.check(Need.ROOT, given=_SPECIAL, cases=_SPECIAL_LOSSES)
+def what_is_no_regular_file_outlives_its_name(kind: str, how: str, flags: int) -> None:
+    """The kernel opens it by itself, and need not say so."""
+    fd = os.open(kind, flags)
+    before = os.fstat(fd)
+    if how == "replace":
+        os.mkfifo("new")
+        os.rename("new", kind)
+    else:
+        os.unlink(kind)
+    found = os.fstat(fd)
+    same("what it is", (found.st_ino, found.st_mode, found.st_rdev), (before[1], before[0], before.st_rdev))
+    same("links", found.st_nlink, 0)
+    if kind == "fifo":
+        os.write(fd, b"through")
+        same("what came through", os.read(fd, 10), b"through")
     os.close(fd)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
+from collections.abc import Callable
 from errno import EACCES, EPERM
 
 from unionfs.testing.conformance import calls, kinds, pathcalls
@@ -339,6 +341,17 @@ def changing_the_group_takes_set_id_bits(bits: int) -> None:
     mode("f", _without_set_id(bits))
 
 
+@TOPIC.check(Need.ROOT, given={"f": File(b"data", _MINE)})
+def a_stranger_takes_no_set_id_bits_by_changing_nothing() -> None:
+    for change in (os.chown, os.lchown):
+        done(change, "f", -1, -1, by=OTHER)
+        os.chmod("f", 0o6755)
+        refused(EPERM, change, "f", -1, -1, by=OTHER)
+        mode("f", 0o6755)
+        done(change, "f", -1, -1, by=USER)
+        mode("f", 0o755)
+
+
 @TOPIC.check(Need.ROOT, given={"d": _dir(0o755)})
 def a_directory_keeps_its_set_id_bits() -> None:
     os.chmod("d", 0o6755)
@@ -387,6 +400,49 @@ def writing_takes_set_id_bits(call: PathCall, bits: int) -> None:
     os.chmod("f", bits)
     done(call, "f", by=USER)
     mode("f", _without_set_id(bits))
+
+
+def _allocate(fd: int) -> None:
+    calls.fallocate(fd, 0, 0, 9)
+
+
+def _punch(fd: int) -> None:
+    calls.fallocate(fd, calls.PUNCH_HOLE | calls.KEEP_SIZE, 0, 4)
+
+
+def _copy_into(fd: int) -> None:
+    os.copy_file_range(os.open("f", os.O_RDONLY), fd, 2, 0, 2)
+
+
+def _splice(fd: int) -> None:
+    end, pipe = os.pipe()
+    os.write(pipe, b"x")
+    os.splice(end, fd, 1)
+
+
+def _write_directly(fd: int) -> None:
+    os.writev(fd, [mmap.mmap(-1, 4096)])
+
+
+_WAYS_OF_WRITING = {
+    call.__name__.strip("_"): (call, flags)
+    for call, flags in {
+        _allocate: 0, _punch: 0, _copy_into: 0, _splice: 0, _write_directly: os.O_DIRECT,
+    }.items()
+}  # fmt: skip
+
+
+@TOPIC.check(Need.ROOT, given={"f": File(b"data", _MINE)}, cases=_WAYS_OF_WRITING)
+def every_way_of_writing_takes_set_id_bits(write: Callable[[int], None], flags: int) -> None:
+    os.chmod("f", 0o6777)
+    done(_write_by, write, flags, by=OTHER)
+    mode("f", 0o777)
+
+
+def _write_by(write: Callable[[int], None], flags: int) -> None:
+    fd = os.open("f", os.O_RDWR | flags)
+    write(fd)
+    os.close(fd)
 
 
 @TOPIC.check(Need.ROOT, Need.FIRST_NAMESPACE, given={"f": File(b"data", _MINE)}, cases=_WRITING)

@@ -286,6 +286,17 @@ def acls_are_the_owners_to_set() -> None:
     refused(EACCES, _read, "f", by=OTHER)
 
 
+@TOPIC.check(Need.ROOT, Need.ACLS, given={"d": Dir(Meta(0o2775, USER.uid, 7))})
+def an_acl_takes_setgid_but_a_default_one_does_not() -> None:
+    """Of a caller who is not in the group (linux, fs/posix_acl.c, posix_acl_update_mode)."""
+    done(os.setxattr, "d", calls.DEFAULT_ACL, _FOR_OTHER, by=USER)
+    mode("d", 0o2775)
+    done(os.setxattr, "d", calls.ACCESS_ACL, _FOR_OTHER, by=USER._replace(groups=(7,)))
+    mode("d", 0o2660)
+    done(os.setxattr, "d", calls.ACCESS_ACL, _FOR_OTHER, by=USER)
+    mode("d", 0o660)
+
+
 _DEFAULT = calls.acl(owner=7, group=5, other=0, users={OTHER.uid: 7}, mask=7)
 
 
