@@ -7,18 +7,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from unionfs.errors import ImageError
 from unionfs.images import configuration, documents, transports
 from unionfs.images.blobs import LayoutFile
 from unionfs.images.compression import CompressingSink, Compression
-from unionfs.images.digest import digest_of
+from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Descriptor, Form, Json
 from unionfs.images.image import Image, ImageLayer
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.reference import parse_reference
 from unionfs.images.streams import HashedSink, Sink, chunks
+from unionfs.images.transfers import Transfers
 from unionfs.images.transport import Blob, Trust, WholeImage, WrittenLayer
 
 Write = Callable[[Sink], object]
@@ -55,8 +56,9 @@ class Assembly:
     ) -> None:
         """`base` is the image that the new one is made from."""
         self._base = base
-        self._progress = progress
+        self._transfers = Transfers(progress)
         self._layers: list[WrittenLayer] = []
+        self._taken: set[Digest] = set()
         self._destination = transports.open_destination(
             parse_reference(destination), Trust(tls_verify=output.tls_verify)
         )
@@ -91,13 +93,23 @@ class Assembly:
         descriptor = layer.descriptor
         if documents.form_of(image.descriptor.media_type) is not self._form:
             descriptor = documents.in_form(descriptor, self._form)
-        if not self._destination.has(descriptor, image.reference):
-            self._destination.add(descriptor, partial(_open, image, layer, self._progress))
+        transfer = partial(self._transfer, image, layer, descriptor)
+        if not self._destination.concurrent:
+            transfer(self._transfers.meanwhile)
+        elif descriptor.digest not in self._taken:
+            self._taken.add(descriptor.digest)
+            ends = image.source, self._destination
+            self._transfers.start(str(descriptor.digest), descriptor.size, transfer, *ends)
         self._layers.append(WrittenLayer(descriptor, layer.diff_id))
+
+    def _transfer(self, image: Image, layer: ImageLayer, descriptor: Descriptor, progress: Progress) -> None:
+        if not self._destination.has(descriptor, image.reference):
+            self._destination.add(descriptor, partial(_open, image, layer, progress))
+        progress(str(descriptor.digest), descriptor.size, descriptor.size)
 
     def _recompress(self, image: Image, layer: ImageLayer) -> None:
         def write(sink: Sink) -> None:
-            with image.open_layer(layer, self._progress) as archive:
+            with image.open_layer(layer, self._transfers.meanwhile) as archive:
                 for data in chunks(archive):
                     sink.write(data)
 
@@ -116,7 +128,8 @@ class Assembly:
             media_type = documents.layer_type(self._form, compression)
             descriptor = Descriptor(media_type, blob.digest(), blob.size)
             if not self._destination.has(descriptor, None):
-                self._destination.add(descriptor, partial(_reopen, file, descriptor, self._progress))
+                reopen = partial(_reopen, file, descriptor, self._transfers.meanwhile)
+                self._destination.add(descriptor, reopen)
         self._layers.append(WrittenLayer(descriptor, plain.digest()))
 
     def finish(self, config: Json | None = None) -> Descriptor:
@@ -134,6 +147,7 @@ class Assembly:
         manifest = self._manifest(config_descriptor)
         descriptor = Descriptor(documents.manifest_type(self._form), digest_of(manifest), len(manifest))
         image = WholeImage(manifest, descriptor, data, config_descriptor, tuple(self._layers))
+        self._transfers.finish()
         self._destination.finish(image)
         return descriptor
 
@@ -156,8 +170,11 @@ class Assembly:
     def __enter__(self) -> Assembly:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._destination.close()
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            self._transfers.__exit__(*raised)
+        finally:
+            self._destination.close()
 
 
 def _annotations(base: Image) -> Mapping[str, str]:

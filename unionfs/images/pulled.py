@@ -6,9 +6,9 @@ So a mount can be looked at and committed without the registry, from its digest 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
 from unionfs.images import documents, kept, transports
@@ -17,7 +17,7 @@ from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor
 from unionfs.images.reference import Reference
 from unionfs.images.streams import HashedSource, read_all
-from unionfs.images.transport import Blob, ImageSource, Trust
+from unionfs.images.transport import Blob, ImageSource, Remote, Trust
 
 
 class PulledSource:
@@ -27,11 +27,16 @@ class PulledSource:
         self._reference = reference
         self._trust = trust
         self._path = path
+        self._opened: ImageSource | None = None
+        self._lock = threading.Lock()
         self.name = f"docker://{reference.path}"
 
-    @cached_property
+    @property
     def _registry(self) -> ImageSource:
-        return transports.open_source(self._reference, self._trust)
+        with self._lock:
+            if self._opened is None:
+                self._opened = transports.open_source(self._reference, self._trust)
+            return self._opened
 
     def root(self) -> Descriptor:
         digest = self._reference.digest
@@ -63,6 +68,10 @@ class PulledSource:
             file.write(data)
         return data
 
+    def interrupt(self) -> None:
+        if isinstance(self._opened, Remote):
+            self._opened.interrupt()
+
     def close(self) -> None:
-        if "_registry" in vars(self):
-            self._registry.close()
+        if self._opened is not None:
+            self._opened.close()

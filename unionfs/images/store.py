@@ -30,10 +30,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unionfs.core.layer import Layer
 from unionfs.dialects.aufs import AufsDialect
-from unionfs.images import kept, known
+from unionfs.images import kept, known, whole_files
 from unionfs.images.compression import Compression, Decompressed
 from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, WholeFiles
 from unionfs.images.digest import Digest, digest_of
@@ -41,17 +42,21 @@ from unionfs.images.documents import Platform
 from unionfs.images.image import Image, ImageLayer, open_image, read_image
 from unionfs.images.known import Known
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
-from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.pulled import PulledSource
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
 from unionfs.images.reference import Transport, parse_reference
 from unionfs.images.streams import FileSource, HashedSource, Source, chunks
 from unionfs.images.stretch import Stretch
-from unionfs.images.transport import Trust
+from unionfs.images.transfers import Transfers
+from unionfs.images.transport import Remote, Trust
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
 from unionfs.layers.host import HostStore
 from unionfs.layers.host.lease import Lease
+from unionfs.layers.host.locks import exclusive
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # What reads archives is imported where one is read: a mount of what is known already starts without it.
 
@@ -110,12 +115,18 @@ class LayerStore:
         layers: list[Layer] = []
         contents: list[Contents] = []
         try:
-            for layer in image.layers:
-                if unpacked:
-                    store: HostStore | ArchiveStore = self._directory(image, layer, layers, progress)
-                else:
-                    store = self._archive(image, layer, layers, contents, progress)
-                layers.insert(0, Layer(store, AufsDialect()))
+            with Transfers(progress) as transfers:
+                arrivals = self._arrivals(image, transfers)
+                for layer in image.layers:
+                    if layer.descriptor.digest in arrivals:
+                        transfers.wait(arrivals[layer.descriptor.digest])
+                    if unpacked:
+                        store: HostStore | ArchiveStore = self._directory(
+                            image, layer, layers, transfers.meanwhile
+                        )
+                    else:
+                        store = self._archive(image, layer, layers, contents, transfers.meanwhile)
+                    layers.insert(0, Layer(store, AufsDialect()))
         except BaseException:
             for opened in layers:
                 opened.store.close()
@@ -187,7 +198,7 @@ class LayerStore:
             finally:
                 store.close()
             partial_.rename(directory)
-            sync_directory(directory.parent)
+            whole_files.sync_directory(directory.parent)
         except BaseException:
             remove(partial_)
             raise
@@ -290,6 +301,24 @@ class LayerStore:
 
     # Blobs
 
+    def _arrivals(self, image: Image, transfers: Transfers) -> dict[Digest, Future[None]]:
+        """The blobs that have to be fetched, all on their way: the layers above come while one is read."""
+        arrivals: dict[Digest, Future[None]] = {}
+        for layer in image.layers if isinstance(image.source, Remote) else ():
+            _, digest, size, *_ = layer.descriptor
+            if digest not in arrivals and not self.path("blobs", digest).exists():
+                fetch = partial(self._fetch, image, layer)
+                arrivals[digest] = transfers.start(str(digest), size, fetch, image.source)
+        return arrivals
+
+    def _fetch(self, image: Image, layer: ImageLayer, progress: Progress) -> None:
+        blob = layer.descriptor
+        path = self.path("blobs", blob.digest)
+        with exclusive(self.lock(blob.digest), waiting=lambda: progress(str(blob.digest), 0, blob.size)):
+            if not path.exists():
+                with image.open_blob(blob) as source:
+                    _keep(layer, source, progress, path)
+
     def _blob(self, image: Image, layer: ImageLayer, progress: Progress) -> Stretch:
         """The layer's blob, open: where the image has it, or fetched where that is no file of this host."""
         blob = layer.descriptor
@@ -298,9 +327,7 @@ class LayerStore:
             with image.open_blob(blob) as source:
                 if isinstance(source, FileSource):
                     return Stretch(*source.extent())
-                with exclusive(self.lock(blob.digest)):
-                    if not path.exists():
-                        _fetch(layer, source, progress, path)
+            self._fetch(image, layer, progress)
         with open(path, "rb") as file:
             return Stretch(file.fileno(), 0, blob.size)
 
@@ -346,7 +373,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _fetch(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> None:
+def _keep(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> None:
     blob = layer.descriptor
     measured = Measured(source, str(blob.digest), blob.size, progress)
     hashed = HashedSource(measured, blob.digest.algorithm)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form
@@ -35,7 +35,7 @@ class Blob(Source, Protocol):
 
 
 class ImageSource(Protocol):
-    """Where one image is read from. Nothing of what it gives is verified."""
+    """Where one image is read from, by any number of threads. Nothing of what it gives is verified."""
 
     @property
     def name(self) -> str:
@@ -48,6 +48,14 @@ class ImageSource(Protocol):
         """A blob, a manifest or an index. `ImageError` where it is missing or of another size."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A source or a destination of which others have to be asked, over a network."""
+
+    def interrupt(self) -> None:
+        """Have what other threads wait for end with an `ImageError`; nothing can be asked any more."""
 
 
 OpenBlob = Callable[[], AbstractContextManager[Blob]]
@@ -90,6 +98,10 @@ class Destination(Protocol):
     @property
     def plain(self) -> bool:
         """Whether layers are kept without compression."""
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether several threads may `add` layers at once, in any order."""
 
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         """Whether a layer's blob is there already, or can be had without its bytes from `origin`."""

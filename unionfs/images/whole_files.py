@@ -39,6 +39,15 @@ def publish(file: IO[bytes], path: Path) -> None:
     os.rename(file.name, path)
 
 
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Put a directory's names on stable storage."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def write(data: bytes, path: Path) -> None:
     """As `publish`, of a new file."""
     with temporary(path.parent) as file:

@@ -13,7 +13,6 @@ from unionfs.images.blobs import DirectoryLayout
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import Limits
-from unionfs.images.locks import sync_directory
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
 from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
@@ -81,6 +80,7 @@ class DirectoryDestination:
 
     forms = frozenset(Form)
     plain = False
+    concurrent = True
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -106,9 +106,9 @@ class DirectoryDestination:
         config = _blob_file(image.config_descriptor.digest)
         whole_files.write(image.config, self._root / config)
         whole_files.write(_VERSION_TEXT, self._root / _VERSION)
-        sync_directory(self._root)
+        whole_files.sync_directory(self._root)
         whole_files.write(image.manifest, self._root / _MANIFEST)
-        sync_directory(self._root)
+        whole_files.sync_directory(self._root)
         kept = {config, *(_blob_file(each.descriptor.digest) for each in image.layers)}
         for entry in self._root.iterdir():
             if _BLOB.fullmatch(entry.name) and entry.name not in kept:

@@ -167,6 +167,7 @@ class DockerArchiveDestination:
 
     forms = frozenset({Form.DOCKER})
     plain = True
+    concurrent = False
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path

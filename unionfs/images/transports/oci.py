@@ -13,10 +13,10 @@ from unionfs.images.blobs import DirectoryLayout, Layout
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form, Json
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
-from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
 from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+from unionfs.layers.host.locks import exclusive
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
@@ -126,6 +126,7 @@ class LayoutDestination:
 
     forms = frozenset({Form.OCI})
     plain = False
+    concurrent = True
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path
@@ -154,14 +155,14 @@ class LayoutDestination:
             path.parent.mkdir(parents=True, exist_ok=True)
             whole_files.write(data, path)
         for directory in (self._root / "blobs").iterdir():
-            sync_directory(directory)
+            whole_files.sync_directory(directory)
         # The index of a directory that is no layout yet is made with the first tag.
         with exclusive(self._root / LAYOUT_FILE):
             index = dict(self._index())
             others = [item for item in index["manifests"] if _tag_of(item) != self._tag]
             index["manifests"] = [*others, index_entry(image.descriptor, self._tag)]
             whole_files.write(documents.encode(index), self._root / INDEX_FILE)
-            sync_directory(self._root)
+            whole_files.sync_directory(self._root)
 
     def close(self) -> None:
         pass

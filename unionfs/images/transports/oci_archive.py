@@ -31,6 +31,7 @@ class ArchiveDestination:
 
     forms = frozenset({Form.OCI})
     plain = False
+    concurrent = False
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path

@@ -64,6 +64,9 @@ class RegistrySource:
             with Download(self._repository, descriptor) as blob:
                 yield blob
 
+    def interrupt(self) -> None:
+        self._repository.interrupt()
+
     def close(self) -> None:
         self._repository.close()
 
@@ -85,6 +88,7 @@ class RegistryDestination:
 
     forms = frozenset(Form)
     plain = False
+    concurrent = True
 
     def __init__(self, reference: Reference, trust: Trust) -> None:
         self._tag = reference.tag
@@ -108,6 +112,9 @@ class RegistryDestination:
             taken = answer.headers.get("Docker-Content-Digest")
         if taken is not None and taken != str(image.descriptor.digest):
             raise DigestError(f"{self.name}: sent {image.descriptor.digest}, the registry has {taken}")
+
+    def interrupt(self) -> None:
+        self._repository.interrupt()
 
     def close(self) -> None:
         self._repository.close()
