@@ -217,9 +217,14 @@ def manifest_type(form: Form) -> str:
     return _MANIFESTS[form]
 
 
-def form_of(manifest: str) -> Form:
-    """The form of a manifest of this media type."""
-    return Form.DOCKER if manifest == DOCKER_MANIFEST else Form.OCI
+def is_config(media_type: str) -> bool:
+    """Whether it is that of an image's configuration, not of something else that is kept as images are."""
+    return media_type in _CONFIGS.values()
+
+
+def form_of(media_type: str) -> Form:
+    """The form of a manifest or an index of this media type."""
+    return Form.DOCKER if media_type in (DOCKER_MANIFEST, DOCKER_INDEX) else Form.OCI
 
 
 def in_form(layer: Descriptor, form: Form) -> Descriptor:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.reference import Reference
@@ -62,13 +61,6 @@ OpenBlob = Callable[[], AbstractContextManager[Blob]]
 """Opens a blob anew: who writes it may have to begin again."""
 
 
-class WrittenLayer(NamedTuple):
-    """A layer as it was written: its blob, and what its uncompressed archive is called."""
-
-    descriptor: Descriptor
-    diff_id: Digest
-
-
 class WholeImage(NamedTuple):
     """All documents of an image whose blobs are there."""
 
@@ -76,8 +68,18 @@ class WholeImage(NamedTuple):
     descriptor: Descriptor
     config: bytes
     config_descriptor: Descriptor
-    layers: tuple[WrittenLayer, ...]
+    layers: tuple[Descriptor, ...]
     """Lowest first."""
+
+
+class WholeIndex(NamedTuple):
+    """An index, and the documents of all that it names; the blobs are there."""
+
+    data: bytes
+    descriptor: Descriptor
+    images: tuple[WholeImage, ...]
+    indexes: tuple[tuple[Descriptor, bytes], ...]
+    """Those within it, each after what it names."""
 
 
 class Destination(Protocol):
@@ -113,3 +115,11 @@ class Destination(Protocol):
         """Write the configuration and, as the last step, the manifest."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class IndexDestination(Destination, Protocol):
+    """A destination where an index can be kept, with all that it names."""
+
+    def finish_index(self, index: WholeIndex) -> None:
+        """As `finish`, for all images at once; the index is the last that is written."""

@@ -184,7 +184,7 @@ class DockerArchiveDestination:
     def finish(self, image: WholeImage) -> None:
         config = f"{image.config_descriptor.digest.hex}.json"
         self._archive.add_document(config, image.config)
-        layers = [_layer_path(layer.descriptor) for layer in image.layers]
+        layers = [_layer_path(layer) for layer in image.layers]
         listed = {"Config": config, "RepoTags": self._tags, "Layers": layers}
         self._archive.add_document(_MANIFEST, json.dumps([listed]).encode())
         self._archive.publish()

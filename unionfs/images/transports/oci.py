@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from unionfs.images.documents import Descriptor, Form, Json
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
-from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage, WholeIndex
 from unionfs.layers.host.locks import exclusive
 
 LAYOUT_FILE = "oci-layout"
@@ -110,6 +110,19 @@ def _choose_tag(reference: Reference, choices: tuple[Descriptor, ...]) -> Descri
     raise ImageNotFoundError(f"{reference}: {problem}; there is: {names}")
 
 
+Document = tuple[Descriptor, bytes]
+
+
+def documents_of(image: WholeImage) -> Sequence[Document]:
+    """The last is what names the others."""
+    return (image.config_descriptor, image.config), (image.descriptor, image.manifest)
+
+
+def documents_of_index(index: WholeIndex) -> Sequence[Document]:
+    below = [each for image in index.images for each in documents_of(image)]
+    return *below, *index.indexes, (index.descriptor, index.data)
+
+
 def index_entry(manifest: Descriptor, tag: str | None) -> dict[str, Any]:
     """What an index says about an image."""
     entry = manifest._replace(annotations={documents.REF_NAME: tag} if tag else {})
@@ -146,21 +159,29 @@ class LayoutDestination:
             whole_files.publish(file, path)
 
     def finish(self, image: WholeImage) -> None:
+        self._write(documents_of(image))
+        self._name(image.descriptor)
+
+    def finish_index(self, index: WholeIndex) -> None:
+        self._write(documents_of_index(index))
+        self._name(index.descriptor)
+
+    def _write(self, all_: Iterable[Document]) -> None:
         self._prepare()
-        for data, descriptor in (
-            (image.config, image.config_descriptor),
-            (image.manifest, image.descriptor),
-        ):
+        for descriptor, data in all_:
             path = self._path(descriptor.digest)
             path.parent.mkdir(parents=True, exist_ok=True)
             whole_files.write(data, path)
+
+    def _name(self, named: Descriptor) -> None:
+        """Put all blobs on stable storage, then let the tag lead to this one."""
         for directory in (self._root / "blobs").iterdir():
             whole_files.sync_directory(directory)
         # The index of a directory that is no layout yet is made with the first tag.
         with exclusive(self._root / LAYOUT_FILE):
             index = dict(self._index())
             others = [item for item in index["manifests"] if _tag_of(item) != self._tag]
-            index["manifests"] = [*others, index_entry(image.descriptor, self._tag)]
+            index["manifests"] = [*others, index_entry(named, self._tag)]
             whole_files.write(documents.encode(index), self._root / INDEX_FILE)
             whole_files.sync_directory(self._root)
 
