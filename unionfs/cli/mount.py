@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.places:
         return _list()
     from unionfs.adapters.fuse import mounting
-    from unionfs.adapters.fuse.volumes import parse_volume
+    from unionfs.adapters.volumes import parse_volume
     from unionfs.cli.target import image_layers
 
     options = _options(args)
