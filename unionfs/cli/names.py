@@ -10,9 +10,9 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
 
 
-def beneath_lines(lowers: Iterable[str], image: str | None) -> Iterator[str]:
+def beneath_lines(lowers: Iterable[str], image: str | None, *, unpacked: bool) -> Iterator[str]:
     """What an upper layer lies on, the top-most first, a line each."""
     for path in lowers:
         yield f"lower  {printable(path)}"
     if image:
-        yield f"image  {printable(image)}"
+        yield f"image  {printable(image)}{' (unpacked)' if unpacked else ''}"

@@ -58,7 +58,7 @@ def _layers(record: Record | None) -> Iterator[str]:
         return
     if record.options.upper:
         yield f"upper  {printable(record.options.upper)}"
-    yield from beneath_lines(record.options.lowers, record.image)
+    yield from beneath_lines(record.options.lowers, record.image, unpacked=record.unpacked)
     for volume in record.volumes:
         yield f"volume {printable(str(volume))}"
 
