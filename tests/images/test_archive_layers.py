@@ -19,6 +19,8 @@ from unionfs.errors import DigestError
 from unionfs.images import contents, kept, readers
 from unionfs.images.store import LayerStore, open_layers
 from unionfs.layers.archive import ArchiveStore
+from unionfs.layers.read_only import ReadOnlyFile
+from unionfs.types import File
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -110,6 +112,7 @@ def test_every_compression_is_read_anywhere(
             opened_file.close()
         if media_type != TAR:
             with_descriptor = layers[0].store.open(b"f4")
+            with_descriptor.pread(1, 0)
             descriptor = with_descriptor.fileno()
             assert descriptor is not None
             assert os.pread(descriptor, 9, 1) == FILES[b"f4"][1:10]
@@ -163,6 +166,62 @@ def test_a_damaged_whole_file_is_made_again(layout: LayoutBuilder, store: LayerS
     layers = opened(layout, store)
     assert listing_of(layers[0]) == FILES
     close(layers)
+
+
+@pytest.mark.parametrize("packing", ["plain", "gzip"])
+def test_what_is_in_memory_is_read_without_waiting(
+    layout: LayoutBuilder, store: LayerStore, packing: str
+) -> None:
+    media_type, pack, _how = PACKINGS[packing]
+    packed(layout, media_type, pack(ARCHIVE), archives=(ARCHIVE,))
+    layers = opened(layout, store)
+    assert listing_of(layers[0]) == FILES
+    close(layers)
+    layers = opened(layout, store)
+    for name, data in FILES.items():
+        file = layers[0].store.open(name)
+        assert read_now(file, len(data) + 1, 0) == data
+        assert read_now(file, 10, len(data) // 2) == data[len(data) // 2 :][:10]
+        assert read_now(file, 10, len(data) + 5) == b""
+        file.close()
+    close(layers)
+
+
+def test_what_has_to_be_decompressed_or_compared_is_waited_for(
+    layout: LayoutBuilder, store: LayerStore
+) -> None:
+    packed(layout, f"{TAR}+gzip", GZIPPED, archives=(ARCHIVE,))
+    layers = opened(layout, store)
+    file = layers[0].store.open(b"f3")
+    assert read_now(file, 10, 0) is None  # nobody has decompressed it yet
+    file.close()
+    assert listing_of(layers[0]) == FILES
+    close(layers)
+    for path in store.root.glob("files/*/*/*"):
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    layers = opened(layout, store)
+    for name, data in FILES.items():
+        if len(data) > 1:
+            file = layers[0].store.open(name)
+            assert read_now(file, len(data) - 1, 0) is None  # a part cannot tell
+            assert read_now(file, len(data) + 1, 0) is None  # and the whole tells that it is damaged
+            assert file.fileno() is None
+            assert file.pread(len(data) + 1, 0) == data
+            assert read_now(file, len(data) + 1, 0) == data
+            assert file.fileno() is not None
+            file.close()
+    close(layers)
+
+
+def read_now(file: File, size: int, offset: int) -> bytes | None:
+    """What a thread that must not wait gets to read; None where it has to wait."""
+    assert isinstance(file, ReadOnlyFile)
+    buffer = bytearray(size)
+    try:
+        read = file.readinto_now(memoryview(buffer), offset)
+    except BlockingIOError:
+        return None
+    return bytes(buffer[:read])
 
 
 def test_a_store_that_is_full_can_be_read_from(

@@ -3,7 +3,8 @@
 A file of a compressed layer is made whole when it is first read: decompressed, compared
 with the index's hash of it, and kept as a file of its own in the local store. Any number
 of mounts share it, and the next reader reads it as fast as any file. Files of plain
-layers are read where they are, which is as fast.
+layers are read where they are, which is as fast. Opening does neither: whoever answers
+requests must not wait for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from functools import partial
 from pathlib import Path
 
 import xxhash
@@ -21,7 +21,7 @@ from unionfs.images import kept
 from unionfs.images.digest import Digest, new_hash
 from unionfs.images.readers import Reader
 from unionfs.images.streams import chunks
-from unionfs.images.stretch import Identity, Stretch
+from unionfs.images.stretch import Identity, Stretch, fill_now
 from unionfs.layers.archive import Stored
 from unionfs.layers.read_only import ReadOnlyFile
 from unionfs.types import Stat
@@ -37,7 +37,8 @@ class WholeFiles:
     """Files of one layer in the local store, each by the hash of what is in it.
 
     They are not shared between layers: whoever makes a layer can make two files of one hash,
-    and must not thereby put something into another's.
+    and must not thereby put something into another's. Files are not synced, so power loss may
+    leave anything in one: each is compared with its hash once in every process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,30 +46,33 @@ class WholeFiles:
         self._verified: set[bytes] = set()
 
     def open(self, stored: Stored) -> int | None:
-        """A descriptor of a file that is there and whole."""
+        """A descriptor of a file that is there, and as long as it is to be."""
         try:
             fd = os.open(self._path(stored), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return None
-        # Once in every process: files are not synced, so power loss may leave anything in one.
-        if stored.digest not in self._verified and not _is_whole(fd, stored):
+        if os.fstat(fd).st_size != stored.size:
             os.close(fd)
             return None
-        self._verified.add(stored.digest)
         return fd
 
+    def is_verified(self, stored: Stored) -> bool:
+        return stored.digest in self._verified
+
+    def verify(self, stored: Stored, digest: bytes) -> bool:
+        """Whether that is the file's `digest`; it is believed from now on."""
+        if stored.digest == digest:
+            self._verified.add(digest)
+        return stored.digest == digest
+
     def make(self, stored: Stored, data: bytes) -> int:
-        with kept.aside(self._path(stored)) as file:
+        with kept.aside(Path(self._path(stored))) as file:
             file.write(data)
         self._verified.add(stored.digest)
         return os.open(self._path(stored), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
-    def _path(self, stored: Stored) -> Path:
-        return self._directory / stored.digest.hex()
-
-
-def _is_whole(fd: int, stored: Stored) -> bool:
-    return os.fstat(fd).st_size == stored.size and kept.digest(fd) == stored.digest
+    def _path(self, stored: Stored) -> str:
+        return os.path.join(self._directory, stored.digest.hex())
 
 
 class TrustedBlob:
@@ -94,6 +98,11 @@ class TrustedBlob:
         if self.blob.identity() != self._verified:
             with self._lock:
                 self._verify()
+
+    def check_now(self) -> None:
+        """EAGAIN where it takes hashing to tell."""
+        if self.blob.identity() != self._verified:
+            raise error(errno.EAGAIN)
 
     def _verify(self) -> None:
         identity = self.blob.identity()
@@ -121,7 +130,11 @@ class PlainContents:
         def read(size: int, offset: int) -> bytes:
             return self._trusted.unchanged(self._trusted.blob.pread(size, stored.offset + offset))
 
-        return ReadOnlyFile(stat, read, close=_nothing)
+        def fill_now(buffer: memoryview, offset: int) -> None:
+            self._trusted.blob.fill_now(buffer, stored.offset + offset)
+            self._trusted.check_now()
+
+        return ReadOnlyFile(stat, read, _nothing, fill_now)
 
     def close(self) -> None:
         self._trusted.blob.close()
@@ -139,13 +152,10 @@ class PackedContents:
     def open(self, stored: Stored, stat: Stat) -> ReadOnlyFile:
         if not stored.size:
             return ReadOnlyFile(stat, lambda _size, _offset: b"", close=_nothing)
-        fd = self._wholes.open(stored)
-        if fd is not None:
-            return ReadOnlyFile(stat, partial(os.pread, fd), partial(os.close, fd), fd)
-        self._trusted.check()
         if stored.size <= WHOLE_MAX:
-            making = _Making(self._trusted, self._reader, self._wholes, stored)
-            return ReadOnlyFile(stat, making.read, making.close)
+            whole = _Whole(self._trusted, self._reader, self._wholes, stored)
+            return ReadOnlyFile(stat, whole.read, whole.close, whole.fill_now, whole.fileno)
+        self._trusted.check()
 
         def read(size: int, offset: int) -> bytes:
             return self._trusted.unchanged(self._reader.pread(size, stored.offset + offset))
@@ -157,8 +167,8 @@ class PackedContents:
         self._trusted.blob.close()
 
 
-class _Making:
-    """A file that is made whole by whoever first reads it."""
+class _Whole:
+    """An open file in the local store, where whoever first reads it puts it, and sees that it is whole."""
 
     def __init__(self, trusted: TrustedBlob, reader: Reader, wholes: WholeFiles, stored: Stored) -> None:
         self._trusted = trusted
@@ -166,16 +176,48 @@ class _Making:
         self._wholes = wholes
         self._stored = stored
         self._lock = threading.Lock()
-        self._fd = -1
+        self._fd = wholes.open(stored)
+        self._is_whole = self._fd is not None and wholes.is_verified(stored)
         self._data: bytes | None = None
+        """All of it, where the local store has no room for it."""
+
+    def fileno(self) -> int | None:
+        return self._fd if self._is_whole else None
+
+    def fill_now(self, buffer: memoryview, offset: int) -> None:
+        """A small file, asked for as a whole, is compared with its hash at once."""
+        if self._fd is None:
+            raise error(errno.EAGAIN)
+        if self._is_whole:
+            fill_now(self._fd, buffer, offset)
+            return
+        if len(buffer) < self._stored.size or not self._lock.acquire(blocking=False):
+            raise error(errno.EAGAIN)
+        try:
+            fill_now(self._fd, buffer, offset)
+            self._is_whole = self._wholes.verify(self._stored, xxhash.xxh3_128_digest(buffer))
+        finally:
+            self._lock.release()
+        if not self._is_whole:
+            raise error(errno.EAGAIN)
 
     def read(self, size: int, offset: int) -> bytes:
-        with self._lock:
-            if self._fd < 0 and self._data is None:
-                self._make()
+        if not self._is_whole:
+            with self._lock:
+                self._make_whole()
         if self._data is not None:
             return self._data[offset : offset + size]
+        assert self._fd is not None
         return os.pread(self._fd, size, offset)
+
+    def _make_whole(self) -> None:
+        if self._is_whole:
+            return
+        if self._fd is not None and not self._wholes.verify(self._stored, kept.digest(self._fd)):
+            self._close_descriptor()
+        if self._fd is None:
+            self._make()
+        self._is_whole = True
 
     def _make(self) -> None:
         data = self._trusted.unchanged(self._reader.pread(self._stored.size, self._stored.offset))
@@ -190,9 +232,12 @@ class _Making:
 
     def close(self) -> None:
         self._data = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._close_descriptor()
+
+    def _close_descriptor(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
 
 
 def _nothing() -> None:

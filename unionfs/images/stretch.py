@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from typing import NamedTuple
+
+from unionfs.errors import error
 
 
 class Identity(NamedTuple):
@@ -16,6 +19,21 @@ class Identity(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     start: int
+
+
+def fill_now(fd: int, buffer: memoryview, offset: int) -> None:
+    """Fill all of `buffer` with what is in memory (preadv2(2), RWF_NOWAIT).
+
+    BlockingIOError (EAGAIN) where some of it is not, or the file system cannot tell.
+    """
+    try:
+        read = os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
+    except OSError as failure:
+        if failure.errno == errno.EOPNOTSUPP:
+            raise error(errno.EAGAIN) from None
+        raise
+    if read < len(buffer):
+        raise error(errno.EAGAIN)
 
 
 class Stretch(io.RawIOBase):
@@ -35,6 +53,10 @@ class Stretch(io.RawIOBase):
 
     def pread(self, size: int, offset: int) -> bytes:
         return os.pread(self._fd, max(0, min(size, self._size - offset)), self._start + offset)
+
+    def fill_now(self, buffer: memoryview, offset: int) -> None:
+        """As the function does, of a part that lies within."""
+        fill_now(self._fd, buffer, self._start + offset)
 
     def from_start(self) -> Stretch:
         """The same, to be read in sequence by somebody else."""

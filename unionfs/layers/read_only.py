@@ -9,11 +9,20 @@ from unionfs.errors import error
 from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Stat
 
 
+def _waits(_buffer: memoryview, _offset: int) -> None:
+    raise error(errno.EAGAIN)
+
+
+def _has_none() -> None:
+    """No descriptor."""
+
+
 class ReadOnlyFile:
     """A `File` over whatever reads it: `read` takes a size and an offset within the file.
 
-    `descriptor` is one of the host, of the file alone, where there is such a file; it
-    belongs to this object.
+    `fill_now` fills all of a buffer with what is within the file, or raises BlockingIOError
+    (EAGAIN) where that has to be waited for; without it, everything is waited for.
+    `fileno` tells the descriptor of the host that has the data of the file alone, if one has.
     """
 
     def __init__(
@@ -21,12 +30,14 @@ class ReadOnlyFile:
         stat: Stat,
         read: Callable[[int, int], bytes],
         close: Callable[[], None],
-        descriptor: int | None = None,
+        fill_now: Callable[[memoryview, int], None] = _waits,
+        fileno: Callable[[], int | None] = _has_none,
     ) -> None:
         self._stat = stat
         self._read = read
         self._close = close
-        self._descriptor = descriptor
+        self._fill_now = fill_now
+        self._fileno = fileno
         self._closed = False
 
     def pread(self, size: int, offset: int) -> bytes:
@@ -34,6 +45,13 @@ class ReadOnlyFile:
             raise error(errno.EINVAL)
         self._check_open()
         return self._read(min(size, max(0, self._stat.size - offset)), offset)
+
+    def readinto_now(self, buffer: memoryview, offset: int) -> int:
+        self._check_open()
+        room = buffer[: max(0, min(len(buffer), self._stat.size - offset))]
+        if room:
+            self._fill_now(room, offset)
+        return len(room)
 
     def pwrite(self, data: bytes | memoryview, offset: int) -> int:
         raise error(errno.EBADF)
@@ -68,7 +86,7 @@ class ReadOnlyFile:
 
     def fileno(self) -> int | None:
         self._check_open()
-        return self._descriptor
+        return self._fileno()
 
     def close(self) -> None:
         if not self._closed:
