@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from unionfs.errors import ArchiveError, ImageError
 from unionfs.images.limits import Limits
 from unionfs.images.streams import CHUNK, Sink, Source
+from unionfs.images.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Decompressed:
         self._frames: list[Frame] = []
         self.size = 0
         """Bytes that have come out so far."""
+        self.tally = Tally()
         start = self._input.read()
         self.compression = sniff(start)
         if start and expected not in (None, self.compression):
@@ -108,6 +110,7 @@ class Decompressed:
         except _BrokenError as broken:
             raise ArchiveError(f"{self._archive}: cannot be decompressed: {broken}") from None
         self.size += len(data or b"")
+        self.tally.add_decompressed(self.size, self._input.size)
         self._check_limits()
         return data
 

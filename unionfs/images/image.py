@@ -34,6 +34,8 @@ class LayerStream:
         self._compressed = HashedSource(blob, descriptor.digest.algorithm)
         expected = documents.layer_compression(descriptor.media_type)
         self.decompressed = Decompressed(self._compressed, layer.name, limits, expected)
+        self.tally = self.decompressed.tally
+        """What is read is counted here; whoever takes the archive apart may go on."""
         self._plain = HashedSource(self.decompressed, layer.diff_id.algorithm)
         # One thread decompresses and hashes while the caller's makes something of it.
         self._ahead = ReadAhead(self._plain)

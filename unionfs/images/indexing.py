@@ -13,6 +13,7 @@ from unionfs.images.entry import Entry, split
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.placing import Placer
 from unionfs.images.streams import Source, chunks
+from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content, TarReader
 from unionfs.images.unpack import blaming
 from unionfs.layers.archive import ArchiveStore, Node, Stored, encode
@@ -39,16 +40,18 @@ def build_index(
     *,
     below: Sequence[Layer] = (),
     limits: Limits = DEFAULT_LIMITS,
+    tally: Tally | None = None,
 ) -> bytes:
     """The index of the uncompressed `source`, which messages call `archive`.
 
-    `below` are the layers beneath, top-most first, themselves `ArchiveStore`s. Raises
-    `ArchiveError` for whatever is wrong with the archive.
+    `below` are the layers beneath, top-most first, themselves `ArchiveStore`s; `tally` counts what
+    there are limits of. Raises `ArchiveError` for whatever is wrong with the archive.
     """
     beneath = Below(below)
+    tally = tally or Tally()
     indexing = _Indexing(beneath, len(below))
-    placer = Placer(indexing, beneath, limits)
-    for entry, content in TarReader(source, archive, limits):
+    placer = Placer(indexing, beneath, limits, tally)
+    for entry, content in TarReader(source, archive, limits, tally):
         with blaming(archive, entry):
             placer.add(entry, content)
     return encode(indexing.tree(placer.directories))

@@ -24,3 +24,7 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits()
+
+_ANY = (1 << 63) - 1
+NO_LIMITS = Limits(total=_ANY, ratio=_ANY)
+"""Of how much comes out of what has been verified before, by somebody's limits."""

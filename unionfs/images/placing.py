@@ -26,6 +26,7 @@ from unionfs.dialects.aufs import OPAQUE, PREFIX
 from unionfs.images.below import Below
 from unionfs.images.entry import Entry, shown, split
 from unionfs.images.limits import Limits
+from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content
 from unionfs.types import NAME_MAX, Kind
 
@@ -61,10 +62,11 @@ class Target(Protocol):
 class Placer:
     """The placing of one layer. Rules that an entry breaks are ValueErrors here."""
 
-    def __init__(self, target: Target, below: Below, limits: Limits) -> None:
+    def __init__(self, target: Target, below: Below, limits: Limits, tally: Tally) -> None:
         self._target = target
         self._below = below
         self._limits = limits
+        self._tally = tally
         self._named: set[bytes] = set()  # the paths that an entry was about
         self._others: dict[bytes, Entry] = {}  # what the layer has, but for directories
         self._whiteouts: set[bytes] = set()  # the paths that this layer hides
@@ -135,6 +137,7 @@ class Placer:
         name = split(path)[1]
         if len(path) > self._limits.path or len(name) > NAME_MAX or path.count(b"/") >= self._limits.depth:
             raise ValueError("leads to a name that is too long")
+        self._tally.add_path(path)
 
     def _link_target(self, path: bytes) -> bytes | None:
         """Where the symbolic link leads that is at `path`; None where none is."""

@@ -34,14 +34,14 @@ from typing import TYPE_CHECKING
 
 from unionfs.core.layer import Layer
 from unionfs.dialects.aufs import AufsDialect
-from unionfs.images import kept, known, whole_files
+from unionfs.images import kept, known, tally, whole_files
 from unionfs.images.compression import Compression, Decompressed
 from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, WholeFiles
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Platform
 from unionfs.images.image import Image, ImageLayer, open_image, read_image
 from unionfs.images.known import Known
-from unionfs.images.limits import DEFAULT_LIMITS, Limits
+from unionfs.images.limits import DEFAULT_LIMITS, NO_LIMITS, Limits
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.pulled import PulledSource
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
@@ -162,10 +162,11 @@ class LayerStore:
             if directory.is_dir():
                 # Not needed to show the layer; but who names a broken image is to learn of it.
                 self._recognise(image, layer, blob, progress)
-            else:
-                with exclusive(self.lock(chain)):
-                    if not directory.is_dir():
-                        self._unpack(image, layer, below, blob, progress, directory)
+            with exclusive(self.lock(chain)):
+                if not directory.is_dir():
+                    self._unpack(image, layer, below, blob, progress, directory)
+                elif not _is_counted(kept.read(self.path("sums", chain)), image.limits):
+                    self._count(image, layer, below, blob, progress)
             return _LeasedStore(directory, layer.name, leases.pop_all())
 
     def _unpack(
@@ -192,9 +193,10 @@ class LayerStore:
                     blob.from_start() as source,
                     image.open_layer(layer, progress, source) as archive,
                 ):
-                    unpack(archive, layer.name, store, below=below, limits=image.limits)
+                    unpack(archive, layer.name, store, below=below, limits=image.limits, tally=archive.tally)
                 store.sync()
-                kept.write(self.path("sums", self._chain(image, layer)), tree_sum(store))
+                content = archive.tally.in_front_of(tree_sum(store))
+                kept.write(self.path("sums", self._chain(image, layer)), content)
             finally:
                 store.close()
             partial_.rename(directory)
@@ -202,6 +204,20 @@ class LayerStore:
         except BaseException:
             remove(partial_)
             raise
+
+    def _count(
+        self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
+    ) -> None:
+        """Hold a layer that is unpacked already against other limits than when it was."""
+        from unionfs.images.checking import check
+
+        path = self.path("sums", self._chain(image, layer))
+        known_ = kept.read(path)
+        with blob.from_start() as source, image.open_layer(layer, progress, source) as archive:
+            check(archive, layer.name, below=below, limits=image.limits, tally=archive.tally)
+        if known_ is not None:
+            found = tally.found_in(known_)
+            kept.write(path, archive.tally.in_front_of(bytes(found[1] if found else known_)))
 
     # Indexed
 
@@ -225,21 +241,30 @@ class LayerStore:
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
     ) -> tuple[Index, Known]:
         chain = self._chain(image, layer)
-        index = self._index(chain)
+        index = self._index(chain, image.limits)
         if index is not None:
             about = self._recognise(image, layer, blob, progress)
-            if about is not None:
+            if about is not None and about.tally.is_within(image.limits):
                 return index, about
         with exclusive(self.lock(chain)):
-            index, about = self._index(chain), known.read(self._known(layer))
-            if index is None or about is None or about.identity != blob.identity():
+            index, about = self._index(chain, image.limits), known.read(self._known(layer))
+            if (
+                index is None
+                or about is None
+                or about.identity != blob.identity()
+                or not about.tally.is_within(image.limits)
+            ):
                 index, about = self._make_index(image, layer, below, blob, progress)
         return index, about
 
-    def _index(self, chain: Digest) -> Index | None:
+    def _index(self, chain: Digest, limits: Limits) -> Index | None:
+        """None where there is none, or one of what is beyond these limits: who makes it anew is told so."""
         content = kept.read(self.path("index", chain))
+        found = tally.found_in(content) if content is not None else None
+        if found is None or not found[0].is_within(limits):
+            return None
         try:
-            return None if content is None else Index(content)
+            return Index(found[1])
         except BrokenIndexError:
             return None
 
@@ -253,11 +278,13 @@ class LayerStore:
             blob.from_start() as source,
             image.open_layer(layer, progress, source) as archive,
         ):
-            content = build_index(archive, layer.name, below=below, limits=image.limits)
+            content = build_index(archive, layer.name, below=below, limits=image.limits, tally=archive.tally)
         plain = archive.decompressed
-        about = Known(identity, str(layer.diff_id), plain.compression, plain.size, plain.frames)
+        about = Known(
+            identity, str(layer.diff_id), plain.compression, plain.size, archive.tally, plain.frames
+        )
         about.write(self._known(layer))
-        kept.write(self.path("index", self._chain(image, layer)), content)
+        kept.write(self.path("index", self._chain(image, layer)), archive.tally.in_front_of(content))
         return Index(content), about
 
     def _recognise(self, image: Image, layer: ImageLayer, blob: Stretch, progress: Progress) -> Known | None:
@@ -363,6 +390,12 @@ class LayerStore:
         return directory
 
 
+def _is_counted(content: memoryview | None, limits: Limits) -> bool:
+    """Whether the sum of an unpacked layer says that it is within these limits."""
+    found = tally.found_in(content) if content is not None else None
+    return found is not None and found[0].is_within(limits)
+
+
 def remove(path: Path) -> None:
     """Take away what there is, a tree or a file."""
     if path.is_dir() and not path.is_symlink():
@@ -385,7 +418,7 @@ def _keep(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> 
 
 def _decompress(layer: ImageLayer, blob: Stretch, path: Path) -> None:
     with blob.from_start() as source, kept.aside(path) as file:
-        plain = HashedSource(Decompressed(source, layer.name, DEFAULT_LIMITS), layer.diff_id.algorithm)
+        plain = HashedSource(Decompressed(source, layer.name, NO_LIMITS), layer.diff_id.algorithm)
         for data in chunks(plain):
             file.write(data)
         plain.verify(f"{layer.name}: diff ID", layer.diff_id)
