@@ -18,7 +18,7 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=examples(
             "unionfs convert docker://docker.io/library/debian:12 oci:images:debian",
             "unionfs convert oci:images:debian docker-archive:debian.tar --squash all",
-            "unionfs convert docker://docker.io/library/debian:12 oci:images:debian --all",
+            "unionfs convert --all oci:images:debian docker://localhost:5000/debian:12",
         ),
     )
     parser.add_argument("source", metavar="SOURCE", help=f"an image: {image_options.FORMS}")

@@ -41,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("other", metavar="IMAGE", nargs="?", help="what an older image is compared to")
     parser.add_argument("-s", "--sizes", action="store_true", help="how large each is, and all together")
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line: path, change, kind, size"
+        "--json", action="store_true", help="one JSON object a line: path, letter, kind, size"
     )
     image_options.add_beneath(parser)
     image_options.add_source(parser)
@@ -92,7 +92,7 @@ def _as_json(change: Change) -> bytes:
 
     fields = {
         "path": "/" + os.fsdecode(change.path),
-        "change": change.letter,
+        "letter": change.letter,
         "kind": change.kind.name.lower(),
         "size": change.size,
     }

@@ -135,8 +135,7 @@ def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False)
     """The image and its layers, out of the local store; progress is told."""
     from unionfs import images
 
-    line = Line()
-    try:
+    with Line() as line:
         return images.open_layers(
             reference,
             None,
@@ -146,5 +145,3 @@ def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False)
             platform=source.platform,
             tls_verify=source.tls_verify,
         )
-    finally:
-        line.clear()
