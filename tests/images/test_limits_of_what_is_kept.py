@@ -27,6 +27,7 @@ ARCHIVE = (
 
 STRICTER = {
     "entries": (Limits(entries=2), "'zeros': more than 2 entries"),
+    "metadata": (Limits(metadata=200), "more than 200 bytes of names and attributes"),
     "depth": (Limits(depth=20), "deeper than 20 directories"),
     "path": (Limits(path=200), "name too long"),
     "extended header": (Limits(extended_header=5000), "extended header of 52"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
+from unionfs.cli.names import as_printed
 from unionfs.cli.parsers import Subparsers, examples
 from unionfs.cli.sizes import shown_size
 from unionfs.types import Kind
@@ -76,7 +77,7 @@ def _between_images(args: argparse.Namespace) -> Iterator[Change]:
 
 
 def _as_text(change: Change, *, sizes: bool) -> bytes:
-    line = b"%s /%s" % (change.letter.encode(), change.path)
+    line = b"%s /%s" % (change.letter.encode(), as_printed(change.path))
     if not sizes:
         return line
     known = shown_size(change.size) if change.kind is Kind.FILE else ""

@@ -6,9 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options, layer_options, upper
-from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers, examples
-from unionfs.errors import ConfigError
+from unionfs.errors import ConfigError, printable
 from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
 

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli.names import beneath_lines, printable
+from unionfs.cli.names import beneath_lines
 from unionfs.cli.parsers import Subparsers
 from unionfs.cli.sizes import shown_size_if_known
+from unionfs.errors import printable
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.inventory import Mounted

@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
-from unionfs.cli.names import beneath_lines, printable
+from unionfs.cli.names import beneath_lines
 from unionfs.cli.parsers import Subparsers, add_commands, examples
 from unionfs.cli.sizes import shown_size_if_known
+from unionfs.errors import printable
 
 if TYPE_CHECKING:
     from unionfs.adapters.uppers import Named, Uppers

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from unionfs.errors import ArchiveError, DigestError, ImageError, ImageNotFoundError
 from unionfs.images import documents, platforms, transports
 from unionfs.images.compression import Decompressed
-from unionfs.images.digest import Digest, chain_id
+from unionfs.images.digest import Digest, chain_ids
 from unionfs.images.documents import Descriptor, Platform
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.progress import Measured, Progress, silent
@@ -66,6 +66,8 @@ class ImageLayer(NamedTuple):
     image: str
     descriptor: Descriptor
     diff_id: Digest
+    chain_id: Digest
+    """What it is called with all beneath it: the same archive may stand in two places of a stack."""
 
     @property
     def name(self) -> str:
@@ -132,11 +134,6 @@ class Image(NamedTuple):
             source = HashedSource(measured, descriptor.digest.algorithm)
             source.verify(layer.name, descriptor.digest, descriptor.size)
 
-    def chain_id(self, layer: ImageLayer) -> Digest:
-        """What the stack up to and including `layer` is called."""
-        index = self.layers.index(layer)
-        return chain_id(tuple(each.diff_id for each in self.layers[: index + 1]))
-
     def close(self) -> None:
         self.source.close()
 
@@ -198,13 +195,15 @@ def image_from(reference: Reference, source: ImageSource, limits: Limits, manife
     layers = manifest.layers
     what = named(source, "configuration", manifest.config_descriptor)
     config = documents.parse(manifest.config_data, what)
+    if len(layers) > limits.layers:
+        raise ImageError(f"{source.name}: {len(layers)} layers, more than {limits.layers}")
     diff_ids = documents.parse_diff_ids(config, what)
     if len(diff_ids) != len(layers):
         raise ImageError(f"{what}: {len(diff_ids)} diff IDs for {len(layers)} layers")
     for layer in layers:
         if documents.layer_compression(layer.media_type) is None:
             raise ImageError(f"{source.name}: layer {layer.digest}: unknown type {layer.media_type!r}")
-    pairs = zip(layers, diff_ids, strict=True)
+    known = zip(layers, diff_ids, chain_ids(diff_ids), strict=True)
     return Image(
         reference=reference,
         source=source,
@@ -214,7 +213,7 @@ def image_from(reference: Reference, source: ImageSource, limits: Limits, manife
         config_descriptor=manifest.config_descriptor,
         config_data=manifest.config_data,
         config=config,
-        layers=tuple(ImageLayer(source.name, layer, diff_id) for layer, diff_id in pairs),
+        layers=tuple(ImageLayer(source.name, *each) for each in known),
     )
 
 

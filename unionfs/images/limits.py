@@ -12,7 +12,9 @@ class Limits(NamedTuple):
     bytes have come out: small archives of zeros are common and harmless.
     """
 
+    layers: int = 1000
     entries: int = 2_000_000
+    metadata: int = 256 << 20  # names, links' targets and extended attributes of a layer: they are in memory
     depth: int = 256
     path: int = 4095  # PATH_MAX without its NUL
     extended_header: int = 1 << 20

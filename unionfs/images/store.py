@@ -365,7 +365,7 @@ class LayerStore:
 
     def _chain(self, image: Image, layer: ImageLayer) -> Digest:
         """What the layer is called with all beneath it, under the rules that it was read by."""
-        chain = image.chain_id(layer)
+        chain = layer.chain_id
         return digest_of(f"last wins: {chain}".encode()) if image.limits.last_wins else chain
 
     @contextmanager

@@ -7,7 +7,7 @@ import struct
 from unionfs.images.entry import Entry
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 
-_HEADER = struct.Struct("<16s7Q")
+_HEADER = struct.Struct("<16s8Q")
 _MAGIC = b"unionfs tally 1\n"
 _LATE = DEFAULT_LIMITS.ratio_from
 
@@ -22,6 +22,7 @@ class Tally:
     def __init__(
         self,
         entries: int = 0,
+        metadata: int = 0,
         depth: int = 0,
         path: int = 0,
         extended_header: int = 0,
@@ -30,6 +31,8 @@ class Tally:
         late_ratio: int = 0,
     ) -> None:
         self.entries = entries
+        self.metadata = metadata
+        """Of all names, targets and extended attributes together."""
         self.depth = depth
         self.path = path
         self.extended_header = extended_header
@@ -42,6 +45,8 @@ class Tally:
     def add_entry(self, entry: Entry) -> None:
         self.entries += 1
         self.add_path(entry.name)
+        self.metadata += len(entry.name) + len(entry.target) + len(entry.hardlink or b"")
+        self.metadata += sum(len(name) + len(value) for name, value in entry.xattrs.items())
         self.path = max(self.path, len(entry.target))
         if entry.hardlink is not None:
             self.add_path(entry.hardlink)
@@ -67,6 +72,7 @@ class Tally:
         ratio = self.late_ratio if limits.ratio_from >= _LATE else self.ratio
         return (
             self.entries <= limits.entries
+            and self.metadata <= limits.metadata
             and self.depth <= limits.depth
             and self.path <= limits.path
             and self.extended_header <= limits.extended_header
@@ -76,7 +82,7 @@ class Tally:
 
     def counts(self) -> tuple[int, ...]:
         """All of it, in the order of the arguments."""
-        names = self.entries, self.depth, self.path, self.extended_header
+        names = self.entries, self.metadata, self.depth, self.path, self.extended_header
         return (*names, self.total, self.ratio, self.late_ratio)
 
     def in_front_of(self, content: bytes) -> bytes:

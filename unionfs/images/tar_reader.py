@@ -119,6 +119,8 @@ class TarReader:
             self._tally.add_entry(entry)
             if self._tally.entries > self._limits.entries:
                 raise self._input.fail(f"more than {self._limits.entries} entries")
+            if self._tally.metadata > self._limits.metadata:
+                raise self._input.fail(f"more than {self._limits.metadata} bytes of names and attributes")
             content = Content(self._input, entry.size)
             yield entry, content
             content.skip()

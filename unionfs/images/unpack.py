@@ -20,6 +20,7 @@ from unionfs.images.skipped import Skipped
 from unionfs.images.streams import Source, chunks
 from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content, TarReader
+from unionfs.images.xattrs import can_be_held
 from unionfs.types import File, Kind
 
 _FORMATS = {Kind.CHAR: stat.S_IFCHR, Kind.BLOCK: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}
@@ -137,7 +138,10 @@ class _Unpacking:
         if (entry.uid, entry.gid) != store.owner:
             self.skipped.attempt("owners", partial(store.chown, path, entry.uid, entry.gid))
         for name, value in entry.xattrs.items():
-            self._set_xattr(path, name, value)
+            if can_be_held(entry.kind, name, value):
+                self._set_xattr(path, name, value)
+            else:
+                self.skipped.count("extended attributes")
         if entry.kind is not Kind.SYMLINK:
             store.chmod(path, entry.mode)
         store.utimens(path, entry.mtime_ns, entry.mtime_ns)

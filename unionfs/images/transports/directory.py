@@ -99,8 +99,7 @@ class DirectoryDestination:
         return version.is_file() and version.read_bytes().startswith(_VERSION_START)
 
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
-        path = self._root / _blob_file(layer.digest)
-        return path.is_file() and path.stat().st_size == layer.size
+        return whole_files.is_there(self._root / _blob_file(layer.digest), layer.size)
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
         with open_blob() as blob, whole_files.temporary(self._root) as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,7 @@ class LayoutSource:
         self._layout.close()
 
     def _index(self) -> tuple[Descriptor, ...]:
-        version = read_document(self._layout, LAYOUT_FILE, self._limits).get("imageLayoutVersion")
-        if not isinstance(version, str) or not version.startswith("1."):
-            raise ImageError(f"{self.name}/{LAYOUT_FILE}: unknown version {version!r}")
+        check_version(self._layout, self._limits)
         index = read_document(self._layout, INDEX_FILE, self._limits)
         return documents.parse_index(index, f"{self.name}/{INDEX_FILE}")
 
@@ -81,6 +79,12 @@ class LayoutSource:
                 return Descriptor(documents.media_type_of(document, what), digest, file.size)
         except FileNotFoundError:
             raise ImageNotFoundError(f"{self.name}: no such image: {digest}") from None
+
+
+def check_version(layout: Layout, limits: Limits) -> None:
+    version = read_document(layout, LAYOUT_FILE, limits).get("imageLayoutVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise ImageError(f"{layout.name}/{LAYOUT_FILE}: unknown version {repr(version)[:80]}")
 
 
 def read_document(layout: Layout, path: str, limits: Limits) -> Json:
@@ -145,18 +149,16 @@ class LayoutDestination:
         self.name = reference.path
         self._tag = reference.tag
         self._root = Path(reference.path)
+        self._changed: set[Path] = set()
 
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
-        path = self._path(layer.digest)
-        return path.is_file() and path.stat().st_size == layer.size
+        return whole_files.is_there(self._path(layer.digest), layer.size)
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
         self._prepare()
         with open_blob() as blob, whole_files.temporary(self._root) as file:
             whole_files.fill(file, layer, blob, f"{self.name}: layer {layer.digest}")
-            path = self._path(layer.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            whole_files.publish(file, path)
+            whole_files.publish(file, self._made_path(layer.digest))
 
     def finish(self, image: WholeImage) -> None:
         self._write(documents_of(image))
@@ -169,13 +171,11 @@ class LayoutDestination:
     def _write(self, all_: Iterable[Document]) -> None:
         self._prepare()
         for descriptor, data in all_:
-            path = self._path(descriptor.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            whole_files.write(data, path)
+            whole_files.write(data, self._made_path(descriptor.digest))
 
     def _name(self, named: Descriptor) -> None:
         """Put all blobs on stable storage, then let the tag lead to this one."""
-        for directory in (self._root / "blobs").iterdir():
+        for directory in self._changed:
             whole_files.sync_directory(directory)
         # The index of a directory that is no layout yet is made with the first tag.
         with exclusive(self._root / LAYOUT_FILE):
@@ -191,6 +191,16 @@ class LayoutDestination:
     def _path(self, digest: Digest) -> Path:
         return self._root / blob_path(digest)
 
+    def _made_path(self, digest: Digest) -> Path:
+        """The path of a blob, in directories that are made, and are no links: those might lead anywhere."""
+        path = self._path(digest)
+        for directory in (path.parent.parent, path.parent):
+            if directory.is_symlink():
+                raise ImageError(f"{directory}: a symbolic link")
+            directory.mkdir(exist_ok=True)
+        self._changed.add(path.parent)
+        return path
+
     def _prepare(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         if not (self._root / LAYOUT_FILE).exists():
@@ -199,11 +209,9 @@ class LayoutDestination:
     def _index(self) -> Json:
         if not (self._root / INDEX_FILE).exists():
             return {"schemaVersion": 2, "mediaType": documents.OCI_INDEX, "manifests": []}
-        layout = DirectoryLayout(str(self._root))
-        try:
+        with closing(DirectoryLayout(str(self._root))) as layout:
+            check_version(layout, DEFAULT_LIMITS)
             index = read_document(layout, INDEX_FILE, DEFAULT_LIMITS)
-        finally:
-            layout.close()
         documents.parse_index(index, f"{self._root}/{INDEX_FILE}")
         return index
 

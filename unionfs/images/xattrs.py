@@ -1,0 +1,34 @@
+"""Which extended attributes of an archive's entries there can be on a file of Linux (xattr(7)).
+
+One verdict for unpacking and for indexing: the kernel would refuse the others, some of them
+only when they are read.
+"""
+
+from __future__ import annotations
+
+from unionfs.core import acl
+from unionfs.images import capabilities
+from unionfs.types import Kind
+
+_NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.posix_acl_")
+_WITH_USER_XATTRS = (Kind.FILE, Kind.DIR)
+
+
+def can_be_held(kind: Kind, name: bytes, value: bytes) -> bool:
+    if not name.startswith(_NAMESPACES) or name in _NAMESPACES:
+        return False
+    if name.startswith(b"user."):
+        return kind in _WITH_USER_XATTRS
+    if name == capabilities.XATTR:
+        return capabilities.is_sound(value)
+    if name in (acl.ACCESS, acl.DEFAULT):
+        return kind is not Kind.SYMLINK and (name == acl.ACCESS or kind is Kind.DIR) and _is_acl(value)
+    return True
+
+
+def _is_acl(value: bytes) -> bool:
+    try:
+        acl.parse(value)
+    except OSError:
+        return False
+    return True
