@@ -19,7 +19,8 @@ import unionfs
 from unionfs.cli.main import main
 from unionfs.core.store import Store
 from unionfs.errors import ArchiveError, ImageError, UnionError
-from unionfs.images import Details, Limits
+from unionfs.images import Details, Limits, memory_layers, open_image
+from unionfs.images.digest import digest_of
 from unionfs.images.store import LayerStore, open_layers
 from unionfs.images.unpack import unpack
 from unionfs.layers.host import HostStore
@@ -147,6 +148,40 @@ def test_a_blob_that_is_a_link_is_written_anew(layout: LayoutBuilder) -> None:
         assert fs.path("a").read_text() == "1"
 
 
+def test_an_image_without_layers(layout: LayoutBuilder, capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows an empty root, whose owner may put something into it."""
+    layout.tag(layout.image())
+    for command in ("ls", "tree", "layers", "stat"):
+        assert main([command, "oci:layout"]) == 0
+    with unionfs.open_image("oci:layout") as fs:
+        assert fs.listdir("/") == []
+        fs.path("f").write_text("x")
+        unionfs.commit_image(fs, "oci:layout", "oci:new:1")
+        unionfs.commit_image(fs, "oci:layout", "oci:new:2", details=Details(squash="all"))
+    for tag in ("1", "2"):
+        with unionfs.open_image(f"oci:new:{tag}") as fs:
+            assert fs.path("f").read_text() == "x"
+        with open_image(f"oci:new:{tag}") as image:
+            assert len(image.layers) == 1
+    with open_image("oci:layout") as image:
+        (layer,) = memory_layers(image)
+        assert list(layer.store.scan(b"")) == []
+    capsys.readouterr()
+    assert main(["convert", "oci:layout", "tar:flat.tar"]) == 1
+    assert "no layer" in capsys.readouterr().err
+
+
+def test_a_layer_of_the_store_is_not_read_as_a_manifest(tmp_path: Path) -> None:
+    """However long it is: it may be asked for by its digest."""
+    store = LayerStore(tmp_path / "store")
+    digest = digest_of(b"")
+    path = store.path("blobs", digest)
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(ImageError, match="larger than 4194304 bytes"):
+        store.open_image(f"docker://localhost:1/n@{digest}")
+
+
 # What is shown of it
 
 NASTY = b"a\x1b[2J\nb\xff"
@@ -231,8 +266,9 @@ def test_a_blob_that_changes_while_it_is_unpacked(layout: LayoutBuilder, tmp_pat
 
     def disturb() -> None:
         with open(path, "r+b") as blob:
-            while not ended.wait(0.0005):
+            while not ended.wait(0.002):
                 os.pwrite(blob.fileno(), os.urandom(16), len(sound) // 2)
+                ended.wait(0.002)
                 os.pwrite(blob.fileno(), sound[len(sound) // 2 :][:16], len(sound) // 2)
 
     outcomes = set()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unionfs.errors import ImageError
 from unionfs.images import documents, kept, transports
 from unionfs.images.blobs import LayoutFile, MadeFile
 from unionfs.images.digest import Digest
@@ -42,8 +43,10 @@ class PulledSource:
         digest = self._reference.digest
         if digest is None or not self._path(digest).is_file():
             return self._registry.root()
-        data = self._path(digest).read_bytes()
         what = f"{self.name}: {digest}"
+        if self._path(digest).stat().st_size > self._trust.limits.document:  # as a layer may be
+            raise ImageError(f"{what}: larger than {self._trust.limits.document} bytes")
+        data = self._path(digest).read_bytes()
         return Descriptor(documents.media_type_of(documents.parse(data, what), what), digest, len(data))
 
     @contextmanager

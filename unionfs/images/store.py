@@ -131,7 +131,7 @@ class LayerStore:
             for opened in layers:
                 opened.store.close()
             raise
-        return layers
+        return layers or [_nothing(image)]
 
     def open_image(
         self,
@@ -396,6 +396,13 @@ def _is_counted(content: memoryview | None, limits: Limits) -> bool:
     return found is not None and found[0].is_within(limits)
 
 
+def _nothing(image: Image) -> Layer:
+    """What an image without layers shows."""
+    from unionfs.layers.memory import MemoryStore
+
+    return Layer(MemoryStore(image.source.name), AufsDialect())
+
+
 def remove(path: Path) -> None:
     """Take away what there is, a tree or a file."""
     if path.is_dir() and not path.is_symlink():
@@ -459,4 +466,4 @@ def memory_layers(image: Image, progress: Progress = silent) -> list[Layer]:
         with image.open_layer(layer, progress) as archive:
             unpack(archive, layer.name, store, below=layers, limits=image.limits)
         layers.insert(0, Layer(store, AufsDialect()))
-    return layers
+    return layers or [_nothing(image)]

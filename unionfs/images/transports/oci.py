@@ -109,7 +109,7 @@ def _choose_tag(reference: Reference, choices: tuple[Descriptor, ...]) -> Descri
     # One manifest under one tag twice is still one manifest.
     if len({choice.digest for choice in found}) == 1:
         return found[0]
-    names = ", ".join(sorted(choice.tag or f"@{choice.digest}" for choice in choices)) or "nothing"
+    names = documents.listed(sorted(choice.tag or f"@{choice.digest}" for choice in choices))
     problem = "names several images" if found else "no such image"
     raise ImageNotFoundError(f"{reference}: {problem}; there is: {names}")
 
