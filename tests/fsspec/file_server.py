@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +25,9 @@ class FileServer(http.server.ThreadingHTTPServer):
         self.sends_parts = True
         self.says_sizes = True
         self.fails_with: HTTPStatus | None = None
+        self.is_stuck_at: str | None = None
+        """Requests for what begins so are answered when `go_on` is set."""
+        self.is_asked, self.go_on = threading.Event(), threading.Event()
 
     @property
     def url(self) -> str:
@@ -41,6 +45,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
     def send_head(self) -> io.BytesIO | None:  # type: ignore[override]
+        if self.server.is_stuck_at is not None and self.path.startswith(self.server.is_stuck_at):
+            self.server.is_asked.set()
+            self.server.go_on.wait(30)
         path = Path(self.translate_path(self.path))
         if self.server.fails_with is not None:
             self.send_error(self.server.fails_with)

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import fsspec
 import pytest
 from file_server import FileServer, serving
 from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from questions import QUESTIONS, Question, assert_alike
 
 from unionfs import ConfigError, FsspecStore, MemoryStore, UnionFS
@@ -216,6 +218,24 @@ def test_many_who_need_a_block_get_it_from_one_fetch(server: FileServer, tmp_pat
         sorted(server.asked)
         == [f"GET /large 0-{BLOCK - 1}", f"GET /large {BLOCK}-{2 * BLOCK - 1}"] + ["HEAD /large"] * 2
     )
+
+
+def test_one_that_is_slow_to_come_holds_up_no_other(tmp_path: Path) -> None:
+    many = 50
+    memory = MemoryFileSystem()
+    memory.pipe({f"{tmp_path}/{number}": b"%d" % number for number in range(many)})
+    together = Barrier(many)
+
+    class Meeting(MemoryFileSystem):
+        def cat_file(self, path: str, **where: int) -> bytes:
+            together.wait(20)  # until everybody has come
+            data: bytes = memory.cat_file(path, **where)
+            return data
+
+    store = FsspecStore(Meeting(), str(tmp_path))
+    with ThreadPoolExecutor(many) as readers:
+        read = readers.map(lambda number: store.open(b"%d" % number).pread(9, 0), range(many))
+    assert list(read) == [b"%d" % number for number in range(many)]
 
 
 def test_a_union_asks_for_nothing_but_what_is_read(server: FileServer) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -93,6 +94,51 @@ def test_reads_fail_with_what_the_server_fails_with(here: Path, server: FileServ
     finally:
         os.close(file)
     unionfs("umount", "M")
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        pytest.param("/d/", lambda place: os.listdir(place), id="listing"),
+        pytest.param("/d/", lambda place: os.stat(place / "f"), id="looking up"),
+        pytest.param("/d/f", lambda place: (place / "f").read_bytes(), id="reading"),
+        pytest.param("/d/f", lambda place: append(place / "f"), id="copying up"),
+    ],
+)
+def test_what_is_far_away_holds_up_nobody_else(
+    here: Path, server: FileServer, path: str, ask: Callable[[Path], object]
+) -> None:
+    (here / "served/near").write_text("near")
+    unionfs("mount", f"{server.url}/", "M", "--upper", "U", "--work", "W")
+    assert (here / "M/near").read_text() == "near"
+    if path == "/d/f":
+        os.stat(here / "M/d/f")
+    server.is_stuck_at = path
+    with ThreadPoolExecutor(2) as pool:
+        stuck = pool.submit(ask, here / "M/d")
+        assert server.is_asked.wait(20)
+        try:
+            assert pool.submit(change_beside_it, here / "M").result(20) == "near and new"
+            assert not stuck.done()
+        finally:
+            server.go_on.set()
+        stuck.result(20)
+    assert os.listdir(here / "M/d") == ["f"]
+
+
+def append(path: Path) -> None:
+    with open(path, "a") as file:
+        file.write("!")
+
+
+def change_beside_it(mount: Path) -> str:
+    """Look up, list, read, copy up and make, in another directory than `d`."""
+    os.mkdir(mount / "new")
+    with open(mount / "near", "r+") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(" and new")
+    assert sorted(os.listdir(mount)) == ["d", "large", "near", "new"]
+    return (mount / "near").read_text()
 
 
 def test_it_is_looked_into(here: Path, server: FileServer) -> None:

@@ -13,7 +13,7 @@ from unionfs.core import completion
 from unionfs.core.apply import Build
 from unionfs.core.completion import EVERYTHING
 from unionfs.core.dialect import NO_MARKS, Feature, Links, Marks
-from unionfs.core.node import UPPER, Entry, Node
+from unionfs.core.node import UPPER, Entry, Node, join
 from unionfs.core.places import Place
 from unionfs.core.plans import copyup as plans
 from unionfs.core.state import State
@@ -224,9 +224,9 @@ def _copy_data(state: State, place: Place, target: File, size: int) -> Stat:
     """Copy `size` bytes; the attributes of the file that they come from."""
     source = state.lowers[place.layer].store.open(place.path, Access.READ)
     try:
-        target.truncate(size)
-        plans.copy_data(source, target, size)
-        return source.stat()
+        stat = source.stat()
+        plans.copy_whole(source, stat, target, size)
+        return stat
     finally:
         source.close()
 
@@ -235,11 +235,19 @@ def _marks_locked(state: State, node: Node, stat: Stat, *, metacopy: bool) -> Ma
     if not state.dialect.can_mark(node.kind):
         return NO_MARKS
     origin = state.nodes.gather.origin(node.lowers[0], stat.ino)
-    redirect = b"/" + node.below if metacopy else None
+    redirect = b"/" + node.below if metacopy and not _is_found_by_name(node, stat) else None
     links = None
     if origin is not None and origin.handle and _has_lower_names(node, stat):
         links = Links(_links_left(node, stat) + 1)  # until the copy has its name beside the index
     return Marks(origin=origin, metacopy=metacopy, redirect=redirect, links=links)
+
+
+def _is_found_by_name(node: Node, stat: Stat) -> bool:
+    """Whether a copy's data is where its name in the upper layer says; a new name brings a redirect along."""
+    if stat.nlink > 1 or not node.names:
+        return False
+    entry = node.names[0]
+    return node.below == join(entry.directory.below, entry.name)
 
 
 def _publish_locked(

@@ -51,6 +51,10 @@ class SharedFile:
 
     def waits(self, size: int, offset: int) -> bool:
         """Whether a write would have to wait: for the file to be copied, or for just these bytes of it."""
+        if self._state.far:
+            with self._state.lock:
+                if self._state.is_far_locked(self.node):
+                    return True
         partial = self.node.partial
         if partial is not None:
             return partial.is_busy(offset, size)

@@ -15,6 +15,7 @@ import errno
 from collections.abc import Sequence
 from functools import cached_property
 from threading import Condition, RLock
+from typing import cast
 
 from unionfs.core.apply import Build
 from unionfs.core.dialect import Dialect, Feature, Marks, Occupant
@@ -24,6 +25,7 @@ from unionfs.core.node import Entry, Node, join
 from unionfs.core.nodes import Nodes
 from unionfs.core.pending import Background, Pending
 from unionfs.core.steps import At, Plan
+from unionfs.core.store import Fetches
 from unionfs.core.whiteout import WhiteoutDevice
 from unionfs.core.workdir import WHITEOUT, WorkDirectory
 from unionfs.errors import error
@@ -41,6 +43,12 @@ class State:
         background: Background | None = None,
     ) -> None:
         self.lowers = tuple(lowers)
+        self.far = {
+            number: cast(Fetches, layer.store)
+            for number, layer in enumerate(lowers)
+            if hasattr(layer.store, "fetch")
+        }
+        """The layers that are in stores far away."""
         self.upper = upper
         self.lock = RLock()
         self.copied = Condition(self.lock)
@@ -80,6 +88,11 @@ class State:
         if self._workdir is None:
             raise error(errno.EROFS)
         return self._workdir
+
+    def is_far_locked(self, node: Node) -> bool:
+        """Whether the data of a regular file is in a store that is far away (see `store.Fetches`)."""
+        data = self.nodes.data_place(node)
+        return data is not None and data.layer in self.far
 
     def temp(self) -> At:
         """A free name in the work tree."""

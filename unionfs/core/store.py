@@ -79,6 +79,19 @@ def stat_in(store: Store | StatsTogether, path: bytes) -> Callable[[bytes], Stat
     return lambda name: store.stat(prefix + name)
 
 
+class Fetches(Protocol):
+    """What a store offers that is far away. Safe from several threads."""
+
+    def is_at_hand(self, path: bytes, name: bytes | None) -> bool:
+        """Whether the directory at `path` can be listed, and `name` in it be looked at, without waiting.
+
+        `name` is None for all that is in it, and empty for nothing but the names.
+        """
+
+    def fetch(self, path: bytes, name: bytes | None) -> None:
+        """Have that at hand."""
+
+
 class TellsBirth(Protocol):
     """What a store offers that may know when its files were made."""
 

@@ -33,7 +33,7 @@ from unionfs.core.pending import Background, in_thread
 from unionfs.core.places import Place
 from unionfs.core.readdir import DirEntry, Listed, listed
 from unionfs.core.state import State
-from unionfs.core.store import Store, TellsBirth
+from unionfs.core.store import Fetches, Store, TellsBirth
 from unionfs.errors import error
 from unionfs.types import (
     Access,
@@ -81,6 +81,7 @@ class Union:
         self.recovered = recovery.recover(self._state) if upper else ()
         self._nodes = self._state.nodes
         self._lock = self._state.lock
+        self._far = self._state.far
         self._beneath: Beneath | None = None
 
     @property
@@ -92,6 +93,11 @@ class Union:
         return self._state.upper
 
     @property
+    def is_far(self) -> bool:
+        """Whether a layer is in a store that is far away."""
+        return bool(self._far)
+
+    @property
     def root(self) -> Node:
         return self._nodes.root
 
@@ -99,6 +105,8 @@ class Union:
 
     def lookup(self, parent: Node, name: bytes) -> Node:
         """The node called `name` in a directory. ENOENT, ENOTDIR, ENAMETOOLONG."""
+        if self._far:
+            self._fetch(parent, name)
         with self._lock:
             return self._nodes.of(self._nodes.entry(parent, name))
 
@@ -118,6 +126,8 @@ class Union:
 
     def readdir(self, node: Node, cookie: int = 0, limit: int | None = None) -> list[DirEntry]:
         """The entries of a directory behind `cookie` (at most `limit`), without ``.`` and ``..``."""
+        if self._far:
+            self._fetch(node, b"")
         with self._lock:
             return [
                 DirEntry(entry.name, entry.kind, entry.node.ino if entry.node else 0, entry.cookie)
@@ -126,6 +136,8 @@ class Union:
 
     def readdirplus(self, node: Node, cookie: int, fits: Callable[[bytes], bool]) -> list[Listed]:
         """The entries behind `cookie`, each looked up, while `fits` says that there is room for the name."""
+        if self._far:
+            self._fetch(node, None)
         with self._lock:
             return list(listed(self._nodes, node, cookie, fits))
 
@@ -152,6 +164,24 @@ class Union:
         with self._lock:
             links_are_hidden = self.upper is not None and self._state.workdir.has_index()
             return iter(diff.changes(self._nodes, above=above, links_are_hidden=links_are_hidden))
+
+    def is_at_hand(self, directory: Node, name: bytes | None) -> bool:
+        """Whether reading a directory waits for no store that is far away; `name` as for `Fetches`."""
+        return not any(True for _ in self._to_fetch(directory, name))
+
+    def _fetch(self, directory: Node, name: bytes | None) -> None:
+        """Wait, without the lock, for what far stores have of a directory."""
+        for store, path in self._to_fetch(directory, name):
+            store.fetch(path, name)
+
+    def _to_fetch(self, directory: Node, name: bytes | None) -> Iterator[tuple[Fetches, bytes]]:
+        if not self._far or not directory.is_dir:
+            return
+        with self._lock:
+            places = [(self._far[layer], path) for layer, path in directory.lowers if layer in self._far]
+        for store, path in places:
+            if not store.is_at_hand(path, name):
+                yield store, path
 
     # Attributes
 

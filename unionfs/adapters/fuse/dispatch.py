@@ -62,6 +62,7 @@ class Dispatcher:
         self._files = Openings(union, self._notices)
         self._clock = Clock()
         self._reading = memoryview(bytearray(_READ_MAX))
+        self._is_far = union.is_far
         self._has_xattrs = union.has_xattrs()
         self._copies_metadata_alone = union.upper is None or Feature.METACOPY in union.upper.dialect.features
 
@@ -94,9 +95,11 @@ class Dispatcher:
         return self._foresight.use_time()
 
     def may_block(self, request: Request) -> bool:
-        """Whether answering may take long: data to copy up, or to put on stable storage."""
+        """Whether answering may take long: data to copy up, or to put on stable storage; a store far away."""
         if request.opcode in _BLOCKING:
             return True
+        if request.opcode in _LISTING:
+            return self._is_far and not self._union.is_at_hand(self._ids[request.nodeid], _told(request))
         if request.opcode == Opcode.WRITE:
             fh, offset, data, _flags = request.arguments
             handle = self._files[fh]
@@ -459,6 +462,9 @@ _BLOCKING = frozenset(
 _COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR, Opcode.IOCTL})
 """What copies data up where the dialect cannot say that only the metadata is there."""
 
+_LISTING = frozenset({Opcode.LOOKUP, Opcode.READDIR, Opcode.READDIRPLUS})
+"""What reads a directory from the layers."""
+
 _FILLING = frozenset({Opcode.SETATTR, Opcode.SETXATTR})
 """What may have to wait for the data of an unfinished file."""
 
@@ -518,6 +524,14 @@ _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.READDIR: Dispatcher._readdir,
     Opcode.READDIRPLUS: Dispatcher._readdirplus,
 }
+
+
+def _told(request: Request) -> bytes | None:
+    """Of which entry of a directory the attributes are told; as for `Union.is_at_hand`."""
+    if request.opcode == Opcode.LOOKUP:
+        name: bytes = request.arguments[0]
+        return name
+    return None if request.opcode == Opcode.READDIRPLUS else b""
 
 
 def _needs_data(request: Request) -> bool:

@@ -32,6 +32,8 @@ class Foresight:
         self._listed = None
         if self._foreseen is None or self._foreseen.table is not None:
             return False
+        if not self._union.is_at_hand(self._foreseen, b""):
+            return False
         try:
             self._union.readdir(self._foreseen, limit=0)
         except OSError:

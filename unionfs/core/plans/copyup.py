@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import stat as _s
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from unionfs.core.dialect import NO_MARKS, Dialect, Marks, Occupant
 from unionfs.core.gather import Source
@@ -36,6 +36,9 @@ from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Kind, Stat
 
 CHUNK = 1 << 20
 """Bytes copied in one go: enough to keep a disk busy, little enough to stay in memory."""
+
+_SECTOR = 512
+"""The unit of `Stat.blocks`, in bytes."""
 
 PRIVATE = 0o600
 """Permission bits while a file is built aside."""
@@ -108,9 +111,14 @@ def incomplete(at: At, stat: Stat) -> Plan:
     return Plan(tidy=(SetSize(at, stat.size), SetTimes(at, stat.atime_ns, stat.mtime_ns)))
 
 
-def copy_data(source: File, target: File, size: int) -> None:
-    """Copy the first `size` bytes; holes stay holes. The caller has made `target` that long."""
-    for start, end in data_ranges(source, size):
+def copy_whole(source: File, stat: Stat, target: File, size: int) -> None:
+    """Copy the first `size` bytes to a new file; holes stay holes."""
+    if size <= CHUNK and stat.size <= stat.blocks * _SECTOR:
+        ranges: Iterable[tuple[int, int]] = ((0, size),)  # to look for holes takes longer than to copy it
+    else:
+        target.truncate(size)
+        ranges = data_ranges(source, size)
+    for start, end in ranges:
         while start < end:
             start += copy_chunk(source, target, start, end)
 

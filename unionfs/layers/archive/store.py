@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -60,6 +60,15 @@ class ArchiveStore:
     def stat(self, path: bytes) -> Stat:
         number = self._number(path)
         return self._stat(number, self._index.record(number))
+
+    def stat_in(self, path: bytes) -> Callable[[bytes], Stat]:
+        listing, index = self._listing(path), self._index
+
+        def stat(name: bytes) -> Stat:
+            number = listing[name][1]
+            return self._stat(number, index.record(number))
+
+        return stat
 
     @names_path
     def scan(self, path: bytes) -> list[tuple[bytes, Kind]]:

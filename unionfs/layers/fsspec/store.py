@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 import xxhash
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 """Bytes that are fetched at once, where less is asked for."""
 _BLOCKS_KEPT = 64
-_FETCHED_AT_ONCE = 16
 
 _HTTP = ("http://", "https://")
 """How paths begin that are URLs still, quoted; also where a cache stands before the server."""
@@ -91,7 +91,8 @@ class FsspecStore:
         self._paths: dict[int, bytes] = {}
         self._infos: dict[str, Info] = {}
         self._kept = lru_cache(_BLOCKS_KEPT)(self._read_block)
-        self._fetching = [threading.Lock() for _ in range(_FETCHED_AT_ONCE)]
+        self._fetching: WeakValueDictionary[object, threading.Lock] = WeakValueDictionary()
+        self._lock = threading.Lock()
 
     @classmethod
     def at(cls, url: str, options: UrlOptions | None = None) -> FsspecStore:
@@ -116,6 +117,16 @@ class FsspecStore:
     @names_path
     def stat(self, path: bytes) -> Stat:
         return self._stat(self._entry(path))
+
+    def is_at_hand(self, path: bytes, name: bytes | None) -> bool:
+        listing = self._listings.get(path)
+        return listing is not None and all(entry.path in self._infos for entry in _files(listing, name))
+
+    @names_path
+    def fetch(self, path: bytes, name: bytes | None) -> None:
+        with self._alone(path):
+            for entry in _files(self._listing(path), name):
+                self._info(entry)
 
     def stat_in(self, path: bytes) -> Callable[[bytes], Stat]:
         listing = self._listing(path)
@@ -267,8 +278,13 @@ class FsspecStore:
 
     def _block(self, file: _Remote, number: int) -> bytes:
         """Who needs a block that another is fetching waits for it: readers come in pieces of a block."""
-        with self._fetching[hash((file.path, number)) % _FETCHED_AT_ONCE]:
+        with self._alone((file.path, number)):
             return self._kept(file, number)
+
+    def _alone(self, what: object) -> threading.Lock:
+        """The lock of whoever fetches this; nobody else waits for it."""
+        with self._lock:
+            return self._fetching.setdefault(what, threading.Lock())
 
     def _read_block(self, file: _Remote, number: int) -> bytes:
         start = number * BLOCK
@@ -304,6 +320,12 @@ class _Remote(NamedTuple):
 
     path: str
     size: int
+
+
+def _files(listing: Mapping[bytes, Entry], name: bytes | None) -> Iterable[Entry]:
+    """Regular files among the entries of a directory: `name`, or all of them."""
+    chosen = listing.values() if name is None else filter(None, (listing.get(name),))
+    return (entry for entry in chosen if entry.kind is Kind.FILE)
 
 
 def _inner(path: str) -> str:
