@@ -18,7 +18,9 @@ from unionfs.images.transports.credentials import Credentials
 from unionfs.images.transports.web import Request, Web, origin_of
 
 _SCHEME = re.compile(r"\s*([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))')
+_CHALLENGE_LIMIT = 16 << 10
+"""Bytes of a header; looking for parameters in one that is made for it takes the square of its length."""
 _TOKEN_LIMIT = 1 << 20
 _CLIENT = "unionfs"
 
@@ -32,7 +34,7 @@ def parse_challenges(headers: Iterable[str]) -> dict[str, Challenge]:
     """What the ``WWW-Authenticate`` headers ask for, by scheme in lower case."""
     found = {}
     for header in headers:
-        match = _SCHEME.fullmatch(header)
+        match = _SCHEME.fullmatch(header[:_CHALLENGE_LIMIT])
         if match:
             parameters = {
                 key.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain
