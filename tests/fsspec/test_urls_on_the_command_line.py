@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -124,6 +124,62 @@ def test_what_is_far_away_holds_up_nobody_else(
             server.go_on.set()
         stuck.result(20)
     assert os.listdir(here / "M/d") == ["f"]
+
+
+LIST = "os.listdir('M/d')"
+LOOK = "os.stat('M/d/f')"
+SYNC = "file = os.open('M/large', os.O_RDWR); os.write(file, bytes(4096)); print(libc.fsync(file))"
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGTERM], [signal.SIGUSR1, signal.SIGKILL]])
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        pytest.param("/d/", LIST, id="listing"),
+        pytest.param("/d/", LOOK, id="looking up"),
+        pytest.param("/large", SYNC, id="syncing"),
+    ],
+)
+def test_who_waits_for_what_does_not_come_can_be_killed(
+    here: Path, server: FileServer, path: str, ask: str, signals: list[signal.Signals]
+) -> None:
+    unionfs("mount", f"{server.url}/", "M", "--upper", "U", "--work", "W")
+    os.stat("M/large")
+    with stuck(server, path, ask) as process:
+        for number in signals:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+        assert process.wait(20) == -signals[-1]
+        assert not server.go_on.is_set()
+    assert os.listdir("M/d") == ["f"]
+    assert (here / "M/large").read_bytes()[5000:] == LARGE[5000:]
+
+
+def test_a_signal_that_does_not_kill_disturbs_nobody(here: Path, server: FileServer) -> None:
+    unionfs("mount", f"{server.url}/", "M", "--upper", "U", "--work", "W")
+    os.stat("M/large")
+    with stuck(server, "/large", SYNC) as process:
+        process.send_signal(signal.SIGUSR1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        server.go_on.set()
+        assert process.communicate(timeout=20) == ("0\n", None)
+
+
+@contextmanager
+def stuck(server: FileServer, path: str, ask: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that asks for what the server does not give it, and that SIGUSR1 does not kill."""
+    server.is_stuck_at = path
+    handler = "signal.signal(signal.SIGUSR1, lambda *_: None)"
+    program = f"import ctypes, os, signal; libc = ctypes.CDLL(None); {handler}; {ask}"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert server.is_asked.wait(20)
+            yield process
+        finally:
+            server.go_on.set()
+            process.kill()
 
 
 def append(path: Path) -> None:

@@ -106,7 +106,7 @@ class Union:
     def lookup(self, parent: Node, name: bytes) -> Node:
         """The node called `name` in a directory. ENOENT, ENOTDIR, ENAMETOOLONG."""
         if self._far:
-            self._fetch(parent, name)
+            self.fetch(parent, name)
         with self._lock:
             return self._nodes.of(self._nodes.entry(parent, name))
 
@@ -127,7 +127,7 @@ class Union:
     def readdir(self, node: Node, cookie: int = 0, limit: int | None = None) -> list[DirEntry]:
         """The entries of a directory behind `cookie` (at most `limit`), without ``.`` and ``..``."""
         if self._far:
-            self._fetch(node, b"")
+            self.fetch(node, b"")
         with self._lock:
             return [
                 DirEntry(entry.name, entry.kind, entry.node.ino if entry.node else 0, entry.cookie)
@@ -137,7 +137,7 @@ class Union:
     def readdirplus(self, node: Node, cookie: int, fits: Callable[[bytes], bool]) -> list[Listed]:
         """The entries behind `cookie`, each looked up, while `fits` says that there is room for the name."""
         if self._far:
-            self._fetch(node, None)
+            self.fetch(node, None)
         with self._lock:
             return list(listed(self._nodes, node, cookie, fits))
 
@@ -169,7 +169,7 @@ class Union:
         """Whether reading a directory waits for no store that is far away; `name` as for `Fetches`."""
         return not any(True for _ in self._to_fetch(directory, name))
 
-    def _fetch(self, directory: Node, name: bytes | None) -> None:
+    def fetch(self, directory: Node, name: bytes | None) -> None:
         """Wait, without the lock, for what far stores have of a directory."""
         for store, path in self._to_fetch(directory, name):
             store.fetch(path, name)

@@ -100,8 +100,7 @@ def test_what_is_not_known_is_enosys(kernel: Kernel, opcode: int) -> None:
 GETFLAGS, SETFLAGS = 0x80086601, 0x40086602
 
 
-def test_an_interrupt_is_not_possible_and_most_ioctls_mean_nothing(kernel: Kernel) -> None:
-    assert kernel.ask(Opcode.INTERRUPT, struct.pack("=Q", 4)).error == errno.ENOSYS
+def test_most_ioctls_mean_nothing(kernel: Kernel) -> None:
     assert kernel.ask(Opcode.IOCTL, bytes(32)).error == errno.ENOTTY
 
 

@@ -69,6 +69,8 @@ def bodies(draw: st.DrawFn, known: Known, opcode: Opcode) -> bytes:
             return name() + name()
         case Opcode.FORGET:
             return pack("Q", st.sampled_from([0, 1, 2, (1 << 64) - 1]))
+        case Opcode.INTERRUPT:
+            return pack("Q", numbers64)
         case Opcode.BATCH_FORGET:
             return struct.pack("=II", 2, 0) + pack("QQQQ", nodes, numbers32, nodes, numbers32)
         case Opcode.GETATTR:
@@ -125,7 +127,7 @@ def bodies(draw: st.DrawFn, known: Known, opcode: Opcode) -> bytes:
     return draw(st.binary(max_size=64))
 
 
-NO_ANSWER = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.NOTIFY_REPLY)
+NO_ANSWER = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.NOTIFY_REPLY, Opcode.INTERRUPT)
 OPENING = (Opcode.OPEN, Opcode.CREATE, Opcode.TMPFILE)
 NAMING = (Opcode.LOOKUP, Opcode.MKDIR, Opcode.MKNOD, Opcode.SYMLINK, Opcode.CREATE, Opcode.TMPFILE)
 CHANGING = (Opcode.WRITE, Opcode.RENAME, Opcode.LINK, Opcode.OPEN, Opcode.SETATTR, Opcode.LOOKUP)

@@ -71,6 +71,10 @@ class Dispatcher:
         self._notices.start(send)
         self._files.start(flags, descriptor)
 
+    def fetch(self, request: Request) -> None:
+        """Have at hand what a request in `LISTING` needs of stores far away."""
+        self._union.fetch(self._ids[request.nodeid], _told(request))
+
     def answer(self, request: Request) -> bytes | None:
         """The body of the reply; None where the protocol has no reply. Raises what the operation raises."""
         handler = _HANDLERS.get(request.opcode)
@@ -98,7 +102,7 @@ class Dispatcher:
         """Whether answering may take long: data to copy up, or to put on stable storage; a store far away."""
         if request.opcode in _BLOCKING:
             return True
-        if request.opcode in _LISTING:
+        if request.opcode in LISTING:
             return self._is_far and not self._union.is_at_hand(self._ids[request.nodeid], _told(request))
         if request.opcode == Opcode.WRITE:
             fh, offset, data, _flags = request.arguments
@@ -462,7 +466,7 @@ _BLOCKING = frozenset(
 _COPYING = frozenset({Opcode.LINK, Opcode.RENAME, Opcode.RENAME2, Opcode.REMOVEXATTR, Opcode.IOCTL})
 """What copies data up where the dialect cannot say that only the metadata is there."""
 
-_LISTING = frozenset({Opcode.LOOKUP, Opcode.READDIR, Opcode.READDIRPLUS})
+LISTING = frozenset({Opcode.LOOKUP, Opcode.READDIR, Opcode.READDIRPLUS})
 """What reads a directory from the layers."""
 
 _FILLING = frozenset({Opcode.SETATTR, Opcode.SETXATTR})
@@ -483,8 +487,6 @@ WAITING = frozenset(
 )
 """What has to wait while somebody else has the data of the same file copied up."""
 
-# INTERRUPT has no handler: a copy-up is not given up half-way, for the next request would begin it
-# again, and everything else is over soon. ENOSYS tells the kernel to interrupt no more.
 _HANDLERS: dict[int, Callable[..., bytes | None]] = {
     Opcode.LOOKUP: Dispatcher._lookup,
     Opcode.FORGET: Dispatcher._forget,

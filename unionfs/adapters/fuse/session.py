@@ -9,12 +9,16 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from time import sleep
 from typing import Protocol
 
 from unionfs.adapters.fuse import protocol
-from unionfs.adapters.fuse.dispatch import WAITING, Dispatcher, WouldWaitError
+from unionfs.adapters.fuse.callers import is_killed
+from unionfs.adapters.fuse.dispatch import LISTING, WAITING, Dispatcher, WouldWaitError
 from unionfs.adapters.fuse.protocol import InitFlags, MalformedError, Opcode, Request
 from unionfs.adapters.fuse.wire import errno_of
+from unionfs.errors import error
 
 MAX_WRITE = 1 << 20
 MAX_REQUEST = MAX_WRITE + protocol.BUFFER_HEADROOM
@@ -51,6 +55,13 @@ _LARGE = 4096
 _WITHOUT_REPLY = (Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.NOTIFY_REPLY)
 
 
+_ABANDONED = LISTING | {Opcode.FSYNC, Opcode.FSYNCDIR, Opcode.SYNCFS, Opcode.READ}
+"""What whoever asks may turn away from: it changes nothing, or goes on without him."""
+
+_LOOK_EVERY = 0.1
+"""Seconds between two looks at whether somebody who got a signal is killed."""
+
+
 class Channel(Protocol):
     """Where requests come from and replies go to; see `device.Device`."""
 
@@ -79,6 +90,8 @@ class Session:
         self._ready = ready
         self._workers = ThreadPoolExecutor(WORKERS, "unionfs")
         self._under_way: set[Future[None]] = set()
+        self._waited_for: dict[int, int] = {}
+        """Who waits for each request in `_ABANDONED` that a worker has."""
         self._layouts = protocol.layouts_of(InitFlags(0))
         self._wanted = _WANTED & ~unwanted
         self.flags = InitFlags(0)
@@ -102,6 +115,9 @@ class Session:
             return
         if request.opcode == Opcode.INIT:
             self._init(request)
+        elif request.opcode == Opcode.INTERRUPT:
+            if request.arguments[0] in self._waited_for:
+                Thread(target=self._interrupted, args=request.arguments, daemon=True).start()
         elif self._blocks(request):
             work = self._hand_over(request)
             self._under_way.add(work)
@@ -114,7 +130,37 @@ class Session:
 
     def _hand_over(self, request: Request) -> Future[None]:
         """Have a worker answer."""
-        return self._workers.submit(self._answer, _kept(request), self._dispatcher.answer)
+        if request.opcode in _ABANDONED:
+            self._waited_for[request.unique] = request.pid
+        return self._workers.submit(self._work, _kept(request))
+
+    def _work(self, request: Request) -> None:
+        try:
+            if request.opcode in LISTING:
+                self._answer(request, self._fetch_and_answer)
+            else:
+                self._answer(request, self._dispatcher.answer)
+        finally:
+            self._waited_for.pop(request.unique, None)
+
+    def _fetch_and_answer(self, request: Request) -> bytes | None:
+        """What the kernel is told of files it may hold on to, so it has to be known whether it listens."""
+        self._dispatcher.fetch(request)
+        if self._waited_for.pop(request.unique, None) is None:
+            raise error(errno.EINTR)
+        return self._dispatcher.answer(request)
+
+    def _interrupted(self, unique: int) -> None:
+        """A signal has come for whoever waits for a request; let him go if he is killed, now or later.
+
+        Nobody else is: few programs expect that reading a file or syncing it ends with EINTR.
+        """
+        while (pid := self._waited_for.get(unique)) is not None:
+            if is_killed(pid):
+                if self._waited_for.pop(unique, None) is not None:
+                    self._channel.send(protocol.reply_error(unique, errno.EINTR))
+                return
+            sleep(_LOOK_EVERY)
 
     def _blocks(self, request: Request) -> bool:
         """Whether answering may take long, by itself or because a worker has to finish first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat as _s
 
-from unionfs.adapters.fuse.groups import is_member
+from unionfs.adapters.fuse.callers import is_member
 from unionfs.types import Kind, Stat
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from unionfs.adapters.fuse.groups import is_member
+from unionfs.adapters.fuse.callers import is_member
 
 GONE = 0x7FFF_FFFF
 """No process has this number."""
