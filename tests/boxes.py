@@ -22,6 +22,12 @@ _UID = 54321
 _SUBORDINATES = 200_000
 _COUNT = 65_536
 
+_COMMANDS = {
+    "fuse-unionfs": "unionfs.cli.fuse_unionfs",
+    "unionfs": "unionfs.cli.main",
+    "unionfs-testing": "unionfs.testing.__main__",
+}
+
 _ENTRIES = {
     "/etc/passwd": "{user}:x:{uid}:{uid}::{home}:/bin/sh",
     "/etc/group": "{user}:x:{uid}:",
@@ -33,8 +39,8 @@ _ENTRIES = {
 class Box:
     """Runs shell scripts in a box, in `directory`, which they may fill.
 
-    ``fuse-unionfs`` and ``unionfs`` are in the PATH, and in ``/usr/local/bin`` for those
-    who reset it; `program` is the first of them.
+    ``fuse-unionfs``, ``unionfs`` and ``unionfs-testing`` are in the PATH, and in ``/usr/local/bin``
+    for those who reset it; `program` is the first of them.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -117,8 +123,8 @@ class Box:
         package = Path(unionfs.__file__).parent
         shutil.copytree(package, self.directory / "lib/unionfs", ignore=shutil.ignore_patterns("__pycache__"))
         python = sys.executable if _is_public(sys.executable) else "/usr/bin/python3"
-        for name, module in (("fuse-unionfs", "fuse_unionfs"), ("unionfs", "main")):
-            code = f"import sys; from unionfs.cli.{module} import main; sys.exit(main())"
+        for name, module in _COMMANDS.items():
+            code = f"import sys; from {module} import main; sys.exit(main())"
             command = self.bin / name
             command.write_text(
                 f"#!/bin/sh\nexport PYTHONPATH={self.directory}/lib\n"

@@ -123,10 +123,9 @@ def _made(directory: Path) -> Path:
 
 @contextmanager
 def _mounted(mountpoint: Path, options: Options, volumes: Sequence[str]) -> Iterator[None]:
-    volatile = ["-o", "volatile"] if options.volatile else []
     shown = [f"--volume={volume}" for volume in volumes]
     done = subprocess.run(
-        [*_COMMAND, "-o", words(options), *volatile, *shown, mountpoint],
+        [*_COMMAND, "-o", words(options), *shown, mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

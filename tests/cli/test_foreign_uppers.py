@@ -65,12 +65,17 @@ def mount(command: list[str], upper: str) -> Path:
     return Path("M")
 
 
-def by_us(upper: str) -> None:
-    words = f"lowerdir=lower,upperdir={upper},workdir={upper}.work"
+def by_us(upper: str, more: str = "") -> None:
+    words = f"lowerdir=lower,upperdir={upper},workdir={upper}.work{more}"
     root = mount([*COMMAND, "mount", "-o", words, "M"], upper)
     change(root)
     rename(root)
     unionfs("umount", "M")
+
+
+def by_us_with_owners_in_xattrs(upper: str) -> None:
+    by_us(upper, ",xattr_permissions=2")
+    assert os.stat(f"{upper}/meta").st_mode & 0o777 == 0o755  # itself
 
 
 def by_the_kernel(upper: str) -> None:
@@ -108,6 +113,7 @@ def top_layer(reference: str) -> str:
 @pytest.mark.parametrize(
     ("mounted_by", "words"),
     [
+        (by_us_with_owners_in_xattrs, ("-o", "xattr_permissions=2")),
         (by_the_kernel, ()),
         (by_fuse_overlayfs, ("-o", "dialect=mixed")),
         (by_fuse_overlayfs_without_devices, ("-o", "dialect=mixed")),

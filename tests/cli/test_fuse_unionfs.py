@@ -67,7 +67,7 @@ def test_what_clients_send(here: Path, arguments: list[str]) -> None:
     ("arguments", "said"),
     [
         (["-o", f"{LAYERS},nosuchthing", "M"], "unknown option: nosuchthing"),
-        (["-o", f"{LAYERS},xattr_permissions=2", "M"], "option cannot be met: xattr_permissions=2"),
+        (["-o", f"{LAYERS},xattr_permissions=3", "M"], "xattr_permissions=3: not one of 0, 1, 2"),
         (["-o", f"{LAYERS},plugins=/x.so", "M"], "option cannot be met: plugins=/x.so"),
         (["-o", f"{LAYERS},uidmapping=0:1", "M"], "uidmapping=0:1: not triples of numbers"),
         (["-o", f'{LAYERS},context="u:r:c1,c2"', "M"], "context=u:r:c1,c2: there is no SELinux here"),

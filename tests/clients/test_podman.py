@@ -67,6 +67,29 @@ def test_ids_inside_a_user_namespace(box: Box) -> None:
     assert said == ["0:0", "5:6", "0", "1", "1000", "54321", "0", "1"]
 
 
+@pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
+def test_owners_and_modes_in_xattrs(box: Box, user: bool) -> None:
+    """podman's force_mask: it unpacks layers so, and asks for it (``xattr_permissions=2``)."""
+    script = """
+    run --name changed base sh -c '
+        stat -c "%n %a %u:%g" /bin/busybox /tmp/secret; chmod 711 /tmp/secret
+        echo new > /new; chmod 600 /new; chown 5:6 /new'
+    cd store/root/overlay
+    stat -c "%n %a" */diff/tmp/secret */diff/new | sed 's/.*diff//' | sort -u
+    cd ../../..
+    podman commit -q changed next > /dev/null
+    run --rm next sh -c 'stat -c "%n %a %u:%g" /tmp/secret /new'
+    """
+    masked = STORAGE.replace("--cgroup-manager", "--storage-opt overlay.force_mask=shared --cgroup-manager")
+    masked = masked.replace("tar -c", "touch tree/tmp/secret; chmod 600 tree/tmp/secret; tar -c")
+    said = box.run(masked + script, user=user).splitlines()
+    assert said == [
+        *("/bin/busybox 755 0:0", "/tmp/secret 600 0:0"),
+        *("/new 755", "/tmp/secret 755"),
+        *("/tmp/secret 711 0:0", "/new 600 5:6"),
+    ]
+
+
 def test_volumes_with_an_overlay_and_mounted_images(box: Box) -> None:
     script = """
     mkdir data; echo lower > data/file

@@ -179,6 +179,30 @@ def test_who_may_allow_others_is_fusermounts_to_say(box: Box) -> None:
     assert box.run(f"rm -r lower upper work merged; {script.strip()}; findmnt -n -o OPTIONS merged")
 
 
+def test_others_may_do_on_a_users_mount_what_bits_allow(box: Box) -> None:
+    """With allow_other; without it not even root gets in. What the user cannot give is given to nobody."""
+    box.run(f"""
+        mkdir -m 755 lower upper work merged; chown {USER} . lower upper work merged; chmod 755 .
+        echo open > lower/open; echo closed > lower/closed; chmod 600 lower/closed; chown {USER} lower/*
+    """)
+    said = box.run(f"""
+        echo user_allow_other > fuse.conf; mount --bind fuse.conf /etc/fuse.conf
+        for words in "" ,allow_other; do
+            as="setpriv --reuid={USER} --regid={USER} --init-groups env XDG_RUNTIME_DIR=$PWD"
+            $as unionfs mount -o lowerdir=lower,upperdir=upper,workdir=work$words merged
+            for uid in 0 65533; do
+                for what in "cat merged/open" "cat merged/closed" "sh -c '> merged/new'"; do
+                    eval "setpriv --reuid=$uid --clear-groups $what" 2>&1 | sed 's/.*: //'
+                done
+            done
+            $as unionfs umount merged
+        done
+    """).splitlines()
+    denied = "Permission denied"
+    assert said == [denied] * 6 + ["open", "closed", "Operation not permitted"] + ["open", denied, denied]
+    assert not (box.home / "upper/new").exists()
+
+
 def run(box: Box, script: str, *, user: bool = False) -> str:
     """A script in which ``MOUNT`` mounts ``lower`` with ``upper`` on ``merged``."""
     umount = "umount_union() { fusermount3 -u $1; }" if user else "umount_union() { umount $1; }"

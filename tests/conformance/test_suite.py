@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,3 +184,13 @@ def test_the_program_says_that_something_failed(
     monkeypatch.setitem(TABLE, "broken", Check("broken", broken))
     assert program.main([str(tmp_path), "-k", "broken"]) == 1
     assert capsys.readouterr().out.splitlines()[0] == "FAILED broken: one: expected 2, got 1"
+
+
+def test_who_reads_the_list_may_stop() -> None:
+    command = [sys.executable, "-m", "unionfs.testing", "--list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        assert b"." in listing.stdout.readline()
+        listing.stdout.close()
+        assert (listing.stderr.read(), listing.wait()) == (b"", 1)

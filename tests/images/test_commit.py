@@ -16,6 +16,7 @@ import pytest
 from archive_builder import END, LayoutBuilder, directory, file, hardlink, symlink
 from trees import facts, facts_on_disk, tree, tree_of, walk
 
+from unionfs.core import capabilities
 from unionfs.core.attrs import Changes
 from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
@@ -23,7 +24,6 @@ from unionfs.core.union import Union
 from unionfs.dialects.aufs import AufsDialect
 from unionfs.dialects.overlay import TRUSTED, OverlayDialect
 from unionfs.errors import ImageError, ImageNotFoundError
-from unionfs.images import capabilities
 from unionfs.images.commit import Details, commit
 from unionfs.images.image import Image, open_image
 from unionfs.images.layer_writer import LayerOptions, write_layer

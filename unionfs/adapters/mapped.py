@@ -11,7 +11,7 @@ from unionfs.core.layer import Layer, UpperLayer
 from unionfs.core.node import Node
 from unionfs.core.readdir import Listed
 from unionfs.core.union import Union
-from unionfs.types import CopyUp, Owner, Stat
+from unionfs.types import CopyUp, Owner, Stat, XattrFlags
 
 _ROOT = Owner(0, 0)
 
@@ -46,6 +46,13 @@ class MappedUnion(Union):
     def setattr(self, node: Node, changes: Changes) -> Stat:
         """As `Union.setattr`; EINVAL for an owner who is not mapped."""
         return super().setattr(node, self._ownership.given(changes))
+
+    def getxattr(self, node: Node, name: bytes) -> bytes:
+        return self._ownership.shown_xattr(name, super().getxattr(node, name))
+
+    def setxattr(self, node: Node, name: bytes, value: bytes, flags: XattrFlags = XattrFlags.NONE) -> None:
+        """As `Union.setxattr`; EINVAL for an ACL or capabilities with an id that is not mapped."""
+        super().setxattr(node, name, self._ownership.given_xattr(name, value), flags)
 
     def create(
         self, parent: Node, name: bytes, mode: int, owner: Owner = _ROOT, umask: int = 0

@@ -61,6 +61,8 @@ class Options(NamedTuple):
     squash_to_root: bool = False
     squash_to_uid: int | None = None
     squash_to_gid: int | None = None
+    xattr_permissions: int = 0
+    """Owners and modes are kept in an xattr: 1 in one that only root can write, 2 in one of the user's."""
     mount_words: tuple[str, ...] = ()
     """What mount(2) itself understands, such as ``nodev``."""
 
@@ -94,7 +96,6 @@ _CHOICES = {
     "nfs_export": {"off"},
     "verity": {"off"},
     "uuid": {"on", "off", "null", "auto"},
-    "xattr_permissions": {"0"},
     "noxattrs": {"0"},
     "plugins": {""},
 }
@@ -109,6 +110,9 @@ _SWITCHES: dict[str, dict[str, bool | None]] = {
 }
 _MAPPINGS = {"uidmapping": "uids", "gidmapping": "gids"}
 _SQUASHES = {"squash_to_uid", "squash_to_gid"}
+_NAMES = {"lowers": "lowerdir"} | {field: name for name, field in (_PATHS | _MAPPINGS).items()}
+"""The words of fields that are not called like them."""
+_XATTR_PERMISSIONS = ("0", "1", "2")
 _NO_ID = 2**32 - 1
 
 _CONTEXT = re.compile(r'(?<![^,])context="[^"]*"')
@@ -127,13 +131,30 @@ def parse(arguments: Iterable[str]) -> Options:
 
 
 def words(options: Options) -> str:
-    """The words for the layers of `options`, and whether they are written to, as `parse` takes them."""
-    lowers = ":".join(map(_escape, options.lowers))
+    """The words that ask for `options`, as `parse` takes them; first whether anything can be written."""
     found = ["rw" if options.upper and not options.read_only else "ro"]
-    found += [f"lowerdir={lowers}"] if lowers else []
-    found += [f"upperdir={_escape(options.upper)}"] if options.upper else []
-    found += [f"workdir={_escape(options.work)}"] if options.work else []
+    found += [word for word in options.mount_words if word not in ("rw", "ro")]
+    asked = zip(Options._fields, options, Options(), strict=True)
+    found += [
+        _word(field, value) for field, value, usual in asked if value != usual and field != "mount_words"
+    ]
     return ",".join(found)
+
+
+def _word(field: str, value: Any) -> str:
+    """The word that has `parse` set a field to a value which it has not by itself."""
+    name = _NAMES.get(field, field)
+    if field in _FLAGS:
+        return name
+    if field in _SWITCHES:
+        return f"{name}={'on' if value else 'off'}"
+    if field == "context":
+        return f'{name}="{value}"'
+    if field == "lowers":
+        return f"{name}={':'.join(map(_escape, value))}"
+    if field in _MAPPINGS.values():
+        return f"{name}={':'.join(str(number) for range in value for number in range)}"
+    return f"{name}={_escape(str(value))}"
 
 
 def _words(arguments: Iterable[str]) -> Iterator[str]:
@@ -169,6 +190,8 @@ def _take(options: Options, word: str) -> Options:
         return _with(options, _MAPPINGS[name], _ranges(name, value))
     if name in _SQUASHES:
         return _with(options, name, _id(name, value))
+    if name == "xattr_permissions":
+        return options._replace(xattr_permissions=int(_one_of(_XATTR_PERMISSIONS, name, value)))
     if name in _TUNING:
         _check_number(name, value)
     else:

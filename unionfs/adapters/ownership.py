@@ -5,15 +5,24 @@ callers see, and what is written for callers who make or change files. Squashing
 (``squash_to_uid=``, ``squash_to_root``) changes what is seen alone. An id outside of
 every range is the overflow id, both ways, as in a user namespace; only giving a file to
 somebody outside is refused, as user_namespaces(7) has it.
+
+Ids in ACLs and file capabilities say who may do something, rather than whose a file is, so for
+them it is as on the kernel's idmapped mounts (linux, fs/posix_acl.c, security/commoncap.c);
+fuse-overlayfs leaves them as they are. An id outside of every range is nobody's, lest others get
+its rights by the overflow id: what an ACL has for it is not shown, for FUSE knows no way to say
+nobody. Squashing leaves them alone, lest the rights of many become those of one, or capabilities
+in a user namespace those of root everywhere.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+from unionfs.core import acl, capabilities
+from unionfs.core.acl import Acl, Entry, Tag
 from unionfs.core.plans.attrs import SAME, Changes
 from unionfs.errors import ConfigError, error
 from unionfs.types import Owner, Stat
@@ -46,8 +55,12 @@ class Ids(NamedTuple):
         """What callers see for an id on disk."""
         if self.squash is not None:
             return self.squash
-        found = _shifted(stored, self.ranges)
+        found = self.entitled(stored)
         return OVERFLOW if found is None else found
+
+    def entitled(self, stored: int) -> int | None:
+        """The caller's id for one on disk that has rights to something; None outside of every range."""
+        return _shifted(stored, self.ranges)
 
     def stored(self, shown: int) -> int:
         """What is written to disk for a caller with this id."""
@@ -55,7 +68,7 @@ class Ids(NamedTuple):
         return OVERFLOW if found is None else found
 
     def given(self, shown: int) -> int:
-        """What is written to disk for an id that a file is given to; EINVAL outside of every range."""
+        """What is written to disk for an id that gets a file, or rights; EINVAL outside of every range."""
         found = self._found(shown)
         if found is None:
             raise error(errno.EINVAL)
@@ -85,12 +98,47 @@ class Ownership(NamedTuple):
             gid=_given(self.gids, changes.gid),
         )
 
+    def shown_xattr(self, name: bytes, value: bytes) -> bytes:
+        """An xattr as callers see it; ENODATA for capabilities in a namespace whose root has no id there."""
+        if name in acl.NAMES:
+            return _with_ids(value, self.uids.entitled, self.gids.entitled)
+        if name == capabilities.XATTR:
+            root = self.uids.entitled(capabilities.root_of(value))
+            if root is None:
+                raise error(errno.ENODATA)  # with any other error the file could not be executed
+            return capabilities.with_root(value, root)
+        return value
+
+    def given_xattr(self, name: bytes, value: bytes) -> bytes:
+        """An xattr that a caller sets, in the ids on disk. EINVAL where there is none for one in it."""
+        if name in acl.NAMES:
+            return _with_ids(value, self.uids.given, self.gids.given)
+        if name == capabilities.XATTR:
+            return capabilities.with_root(value, self.uids.given(capabilities.root_of(value)))
+        return value
+
 
 AS_STORED = Ownership()
 
 
 def _given(ids: Ids, wanted: int | None) -> int | None:
     return wanted if wanted is None or wanted == SAME else ids.given(wanted)
+
+
+_Translate = Callable[[int], int | None]
+
+
+def _with_ids(value: bytes, users: _Translate, groups: _Translate) -> bytes:
+    """An ACL with other ids for the users and groups that it names, without those that have none."""
+    return acl.serialise(tuple(_translated(acl.parse(value), {Tag.USER: users, Tag.GROUP: groups})))
+
+
+def _translated(entries: Acl, translate: Mapping[Tag, _Translate]) -> Iterator[Entry]:
+    for entry in entries:
+        if entry.tag not in translate:
+            yield entry
+        elif (found := translate[entry.tag](entry.id)) is not None:
+            yield entry._replace(id=found)
 
 
 def parse_ranges(text: str) -> tuple[Range, ...]:

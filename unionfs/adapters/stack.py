@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from itertools import filterfalse
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,7 +30,7 @@ from unionfs.dialects import by_name, detect
 from unionfs.dialects.mixed import MixedDialect
 from unionfs.dialects.overlay import USER, OverlayDialect, Whiteouts
 from unionfs.errors import ConfigError
-from unionfs.layers.host import HostStore, VolatileStore
+from unionfs.layers.host import HostStore, VolatileStore, override
 from unionfs.layers.host.probe import Abilities, probe
 from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
@@ -43,6 +44,9 @@ _KEPT_IN_WORK = {"work", "index", "pending", "pending.next"}
 _INCOMPATIBLE = os.path.join("work", "incompat")
 _VOLATILE = os.path.join(_INCOMPATIBLE, "volatile")
 """In a work directory: where overlayfs, and we, say what must not be trusted after a crash."""
+
+_NEW_OVERRIDES = {1: override.PRIVILEGED, 2: override.USER}
+"""By ``xattr_permissions``, the xattr in which owners are kept in a new upper layer."""
 
 _Identity = tuple[int, int]
 _D = TypeVar("_D", bound=Dialect)
@@ -97,8 +101,7 @@ def opened(
             held.enter_context(locked("workdir", options.work))
             _check_trustworthy(options.work)
             dialect = _fitted(_upper_dialect(options, options.upper), _abilities(options.work), options)
-            work = _writable("workdir", options.work, options)
-            upper = UpperLayer(_writable("upperdir", options.upper, options), dialect, work)
+            upper = _upper_layer(options, options.upper, options.work, dialect)
             fresh = adopt_root and not os.listdir(options.upper)
             if options.volatile:
                 held.enter_context(_distrusted(options.work))
@@ -110,6 +113,26 @@ def opened(
         yield union
         if upper is not None:
             _leave_plain(union, upper.dialect, options)
+
+
+def _upper_layer(options: Options, upper: str, work: str, dialect: Dialect) -> UpperLayer:
+    xattr = _overriding(upper, options) or _begun_overriding(upper, options)
+    store, beside = (
+        _store(option, path, xattr, writable=True, volatile=options.volatile)
+        for option, path in (("upperdir", upper), ("workdir", work))
+    )
+    return UpperLayer(store, dialect, beside)
+
+
+def _begun_overriding(upper: str, options: Options) -> bytes | None:
+    """The xattr in which owners are kept from now on in an upper layer, if `options` say so."""
+    xattr = _NEW_OVERRIDES.get(options.xattr_permissions)
+    if xattr is not None:
+        try:
+            override.mark(upper, xattr)
+        except OSError as failure:
+            raise _refusal("upperdir", upper, f"{xattr.decode()}: {failure.strerror}") from failure
+    return xattr
 
 
 def _leave_plain(union: Union, dialect: Dialect, options: Options) -> None:
@@ -137,8 +160,9 @@ def inspected(options: Options, image: Sequence[Layer] = ()) -> Iterator[Union]:
 
     upper = None
     if options.upper is not None:
-        store = _store("upperdir", options.upper)
-        work = _store("workdir", options.work) if options.work else MemoryStore("work")
+        xattr = _overriding(options.upper, options)
+        store = _store("upperdir", options.upper, xattr)
+        work = _store("workdir", options.work, xattr) if options.work else MemoryStore("work")
         upper = UpperLayer(store, _upper_dialect(options, options.upper), work)
     with closing(Union((*lower_layers(options), *image), upper, inspect=True)) as union:
         yield union
@@ -178,7 +202,7 @@ def lower_layers(options: Options, url_options: UrlOptions | None = None) -> Ite
 
 def _lower_layer(name: str, options: Options, url_options: UrlOptions | None) -> Layer:
     if not is_url(name):
-        store = _store("lowerdir", name)
+        store = _store("lowerdir", name, _overriding(name, options))
         return Layer(store, _lower_dialect(options, store))
     from unionfs.layers.fsspec import FsspecStore
 
@@ -234,10 +258,14 @@ def _abilities(work: str) -> Abilities:
 
 
 def _privileged(options: Options) -> bool:
-    """Whether ``trusted.*`` xattrs can be used: they belong to the first user namespace (xattr(7))."""
+    """Whether ``trusted.*`` xattrs can be used, and shall be."""
+    return _is_root() and not options.userxattr
+
+
+def _is_root() -> bool:
+    """Root of the first user namespace, to which ``trusted.*`` xattrs belong (xattr(7))."""
     with open("/proc/self/uid_map") as ids:
-        first_namespace = ids.read().split() == ["0", "0", "4294967295"]
-    return os.geteuid() == 0 and first_namespace and not options.userxattr
+        return os.geteuid() == 0 and ids.read().split() == ["0", "0", "4294967295"]
 
 
 def _has_xattrs(path: str, namespace: str) -> bool:
@@ -248,15 +276,32 @@ def _has_xattrs(path: str, namespace: str) -> bool:
     return True
 
 
-def _writable(option: str, path: str, options: Options) -> HostStore:
-    return _store(option, path, VolatileStore if options.volatile else HostStore, writable=True)
+def _overriding(path: str, options: Options) -> bytes | None:
+    """The xattr that has the owners of a layer's files, if its root has one, as fuse-overlayfs has it.
+
+    Anybody can set user.* ones, also such as make a set-id program of root's, so that root takes
+    them only if they are asked for; what another user mounts is believed by nobody else.
+    """
+    believed = override.NAMES if options.xattr_permissions or not _is_root() else (override.PRIVILEGED,)
+    return override.name_at(path, believed)
 
 
-def _store(option: str, path: str, kind: type[HostStore] = HostStore, *, writable: bool = False) -> HostStore:
+def _store(
+    option: str, path: str, xattr: bytes | None = None, *, writable: bool = False, volatile: bool = False
+) -> HostStore:
+    """`xattr` is where owners are kept, if not with the files themselves."""
     try:
-        return kind(os.fsencode(path), writable=writable)
+        return _kind(xattr, volatile)(os.fsencode(path), writable=writable)
     except OSError as failure:
         raise _refusal(option, path, failure.strerror) from failure
+
+
+def _kind(xattr: bytes | None, volatile: bool) -> Callable[..., HostStore]:
+    if xattr is None:
+        return VolatileStore if volatile else HostStore
+    from unionfs.layers.host.overriding import OverridingStore, VolatileOverridingStore
+
+    return partial(VolatileOverridingStore if volatile else OverridingStore, xattr=xattr)
 
 
 # Checks

@@ -10,14 +10,13 @@ Every command is a module with `add_parser(subparsers)`, which must be cheap, an
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from signal import SIGINT
 
-from unionfs import __version__
+from unionfs import __version__, standard_output
 from unionfs.cli.failures import reason
 from unionfs.cli.parsers import Parser, add_commands
 from unionfs.errors import UnionError
@@ -35,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_any_name()
     try:
         code: int = args.run(args)
-        _flush()
+        standard_output.flush()
     except BrokenPipeError:
-        _close_output()
+        standard_output.drop_unwritten()
         return 1
     except (UnionError, OSError) as failure:
-        _close_output()
+        standard_output.drop_unwritten()
         print(f"unionfs {args.command}: {reason(failure)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -52,19 +51,6 @@ def _print_any_name() -> None:
     """Names need not be text in the terminal's encoding: their bytes are printed as they are."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-
-
-def _flush() -> None:
-    if sys.stdout is not None:  # as for a service that has none
-        sys.stdout.flush()
-
-
-def _close_output() -> None:
-    """Where what was printed cannot be written, drop it: Python would try again, and complain, at its end."""
-    try:
-        _flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_command(arguments: Sequence[str]) -> Sequence[str]:

@@ -117,8 +117,11 @@ class WritableStore(Store, Protocol):
     """
 
     @property
-    def owner(self) -> tuple[int, int]:
-        """The uid and gid that a file made here gets by itself."""
+    def owner(self) -> tuple[int, int] | None:
+        """The uid and gid that a file made here gets by itself; None where a further step gives it any.
+
+        Until then others must not see it.
+        """
 
     @property
     def epoch(self) -> bytes:

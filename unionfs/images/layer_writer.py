@@ -12,11 +12,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from unionfs.core import capabilities
 from unionfs.core.node import Node, join
 from unionfs.core.union import Union
 from unionfs.dialects.aufs import PREFIX
 from unionfs.errors import ImageError
-from unionfs.images import capabilities
 from unionfs.images.below import Below, entry_of, read_file
 from unionfs.images.entry import Entry, shown, split
 from unionfs.images.streams import Sink

@@ -6,8 +6,9 @@ only when they are read.
 
 from __future__ import annotations
 
-from unionfs.core import acl
-from unionfs.images import capabilities
+from collections.abc import Callable
+
+from unionfs.core import acl, capabilities
 from unionfs.types import Kind
 
 _NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.posix_acl_")
@@ -20,15 +21,19 @@ def can_be_held(kind: Kind, name: bytes, value: bytes) -> bool:
     if name.startswith(b"user."):
         return kind in _WITH_USER_XATTRS
     if name == capabilities.XATTR:
-        return capabilities.is_sound(value)
+        return _is_valid(capabilities.root_of, value)
     if name in (acl.ACCESS, acl.DEFAULT):
-        return kind is not Kind.SYMLINK and (name == acl.ACCESS or kind is Kind.DIR) and _is_acl(value)
+        return (
+            kind is not Kind.SYMLINK
+            and (name == acl.ACCESS or kind is Kind.DIR)
+            and _is_valid(acl.parse, value)
+        )
     return True
 
 
-def _is_acl(value: bytes) -> bool:
+def _is_valid(parse: Callable[[bytes], object], value: bytes) -> bool:
     try:
-        acl.parse(value)
+        parse(value)
     except OSError:
         return False
     return True

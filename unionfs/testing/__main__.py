@@ -16,9 +16,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
+from unionfs import standard_output
 from unionfs.adapters.mountinfo import mounted_at
 from unionfs.testing.conformance import departures, needs, report, scenes
 from unionfs.testing.conformance.check import Check
+from unionfs.testing.conformance.needs import Need
 from unionfs.testing.conformance.runner import Remount, Result, Status, run
 from unionfs.testing.conformance.stress.run import stress
 from unionfs.testing.conformance.table import TABLE
@@ -26,7 +28,16 @@ from unionfs.testing.conformance.table import TABLE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    checks = _chosen(options.k or ())
+    try:
+        code = _do(options, _chosen(options.k or ()))
+        standard_output.flush()
+    except BrokenPipeError:
+        standard_output.drop_unwritten()
+        return 1
+    return code
+
+
+def _do(options: argparse.Namespace, checks: Sequence[Check]) -> int:
     if options.list:
         print("\n".join(check.name for check in checks))
         return 0
@@ -86,7 +97,8 @@ def _prepare(directory: str, checks: Iterable[Check], *, flat: bool) -> int:
     if flat:
         scenes.prepare_flat(directory, checks)
     else:
-        print(":".join(scenes.prepare(directory, checks)))
+        dialect = "overlay.user" if Need.TRUSTED in missing else "overlay"
+        print(":".join(scenes.prepare(directory, checks, dialect)))
     return 0
 
 

@@ -77,20 +77,28 @@ Stack = tuple[StackLayer, ...]
 
 def raw(items: LayerData, dialect: str) -> LayerData:
     """The same layer with its marks as `dialect` keeps them: no whiteouts and no opaque directories left."""
-    return {"overlay": _raw_overlay, "aufs": _raw_aufs}[dialect](items)
+    match dialect:
+        case "overlay":
+            return _raw_overlay(items, b"trusted.")
+        case "overlay.user":
+            return _raw_overlay(items, b"user.")
+        case "aufs":
+            return _raw_aufs(items)
+    raise KeyError(dialect)
 
 
-def _raw_overlay(items: LayerData) -> LayerData:
-    """linux, Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"."""
-    return {path: _overlay_form(item) for path, item in items.items()}
+def _raw_overlay(items: LayerData, namespace: bytes) -> LayerData:
+    """linux, Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories", "User xattr"."""
+    opaque = (namespace + b"overlay.opaque", b"y")
+    return {path: _overlay_form(item, opaque) for path, item in items.items()}
 
 
-def _overlay_form(item: Item) -> Item:
+def _overlay_form(item: Item, opaque: tuple[bytes, bytes]) -> Item:
     match item:
         case Whiteout():
             return Node(stat_bits.S_IFCHR, os.makedev(0, 0), Meta(0))
         case Dir(meta, opaque=True):
-            return Dir(meta._replace(xattrs=(*meta.xattrs, (b"trusted.overlay.opaque", b"y"))))
+            return Dir(meta._replace(xattrs=(*meta.xattrs, opaque)))
         case _:
             return item
 

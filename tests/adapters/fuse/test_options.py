@@ -40,6 +40,7 @@ UNDERSTOOD = [
     (["static_nlink,clone_fd,auto_unmount"], Options()),
     (["threaded=1,timeout=0.5,fsync=0,fast_ino=1,writeback=0,max_threads=10,max_idle_threads=-1"], Options()),
     (["xattr_permissions=0,noxattrs=0,plugins="], Options()),
+    (["xattr_permissions=2"], Options(xattr_permissions=2)),
     (
         ['lowerdir=/a,context="u:r:t:s0:c1,c2",ro'],
         Options(("/a",), context="u:r:t:s0:c1,c2", mount_words=("ro",)),
@@ -61,7 +62,7 @@ REFUSED = [
     ("index=maybe", "option cannot be met: index=maybe"),
     ("nfs_export=on", "option cannot be met: nfs_export=on"),
     ("redirect_dir=nofollow", "redirect_dir=nofollow: not one of on, follow, off"),
-    ("xattr_permissions=2", "option cannot be met: xattr_permissions=2"),
+    ("xattr_permissions=3", "xattr_permissions=3: not one of 0, 1, 2"),
     ("noxattrs=1", "option cannot be met: noxattrs=1"),
     ("plugins=x", "option cannot be met: plugins=x"),
     ("allow_root", "unknown option: allow_root"),
@@ -104,8 +105,18 @@ def test_read_only_is_what_mount_calls_ro() -> None:
         (Options(("/a",)), "ro,lowerdir=/a"),
         (Options(("/a:b", "/c,d", "/e\\f")), r"ro,lowerdir=/a\:b:/c\,d:/e\\f"),
         (Options(upper="/u:,\\", work="/w"), r"rw,upperdir=/u\:\,\\,workdir=/w"),
+        (
+            Options(("/a",), "/u", "/w", volatile=True, mount_words=("nodev",)),
+            "rw,nodev,lowerdir=/a,upperdir=/u,workdir=/w,volatile",
+        ),
     ],
 )
-def test_layers_are_said_in_words_that_are_understood(options: Options, said: str) -> None:
+def test_layers_are_said_first(options: Options, said: str) -> None:
     assert words(options) == said
-    assert parse([said])._replace(mount_words=options.mount_words) == options
+
+
+@pytest.mark.parametrize("options", [options for _, options in UNDERSTOOD])
+def test_what_is_asked_for_is_said_in_words_that_ask_for_it(options: Options) -> None:
+    understood = parse([words(options)])
+    assert understood._replace(mount_words=()) == options._replace(mount_words=())
+    assert set(options.mount_words) <= {"rw", *understood.mount_words}

@@ -5,23 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from struct import pack
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mounts import Mount
 
+from unionfs.adapters.fuse import transports
 from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.ownership import OVERFLOW, Ids, Ownership, Range, parse_ranges
+from unionfs.core import acl, capabilities
+from unionfs.core.acl import Acl, Entry, Tag
 from unionfs.core.attrs import SAME, Changes
 from unionfs.core.union import Union
 from unionfs.types import Owner, Stat
 
 IDS = st.integers(0, 2**32 - 2)
+
+native = pytest.mark.parametrize("prepared", [transports.NATIVE], indirect=True)
+"""The other transport cannot have the kernel check ACLs."""
 
 
 @st.composite
@@ -92,7 +100,65 @@ def test_whatever_tells_or_takes_owners_is_mapped() -> None:
         if not name.startswith("_") and owners.search(str(getattr(member, "__annotations__", "")))
     }
     assert {"getattr", "setattr", "create", "readdirplus"} <= concerned
-    assert concerned <= vars(MappedUnion).keys()
+    assert concerned | {"getxattr", "setxattr"} <= vars(MappedUnion).keys()
+
+
+ENTRIES: Acl = (
+    Entry(Tag.USER_OBJ, 6),
+    Entry(Tag.USER, 7, 5),
+    Entry(Tag.USER, 6, 5000),
+    Entry(Tag.USER, 4, 6000),
+    Entry(Tag.GROUP_OBJ, 4),
+    Entry(Tag.GROUP, 5, 7),
+    Entry(Tag.MASK, 7),
+    Entry(Tag.OTHER, 0),
+)
+"""As on disk: the second and third user are outside of `SHIFTED`."""
+
+SHIFTED = Ownership(Ids((Range(0, 100000, 1000),), squash=0), Ids((Range(0, 200000, 1000),)))
+
+
+def named(value: bytes) -> list[int]:
+    return [entry.id for entry in acl.parse(value) if entry.tag in (Tag.USER, Tag.GROUP)]
+
+
+def test_acls_have_the_ids_that_callers_have() -> None:
+    """Whom the mapping leaves out has none, and so no entry."""
+    value = acl.serialise(ENTRIES)
+    for name in (acl.ACCESS, acl.DEFAULT):
+        shown = SHIFTED.shown_xattr(name, value)
+        assert named(shown) == [100005, 200007]
+        assert SHIFTED.given_xattr(name, shown) == acl.serialise((*ENTRIES[:2], *ENTRIES[4:]))
+        with pytest.raises(OSError, match="Invalid argument"):
+            SHIFTED.given_xattr(name, value)
+        assert SHIFTED.given_xattr(name, b"") == acl.serialise(())
+    assert Ownership(Ids(squash=0)).shown_xattr(acl.ACCESS, value) == value
+    assert SHIFTED.shown_xattr(b"user.acl", value) == value
+
+
+def capability(root: int | None) -> bytes:
+    """cap_net_raw+p, in the third form or, without a root, in the second."""
+    magic = 0x02000000 if root is None else 0x03000000
+    return pack("<5I", magic, 1 << 13, 0, 0, 0) + (b"" if root is None else pack("<I", root))
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(None, 100000), (5, 100005)])
+def test_capabilities_count_where_the_callers_root_is(stored: int | None, shown: int) -> None:
+    assert SHIFTED.shown_xattr(capabilities.XATTR, capability(stored)) == capability(shown)
+    assert SHIFTED.given_xattr(capabilities.XATTR, capability(shown)) == capability(stored)
+
+
+def test_capabilities_of_others_are_not_shown_and_cannot_be_set() -> None:
+    with pytest.raises(OSError, match="No data"):
+        SHIFTED.shown_xattr(capabilities.XATTR, capability(5000))
+    for value in (capability(None), capability(5), b"short", capability(100005)[:-1]):
+        with pytest.raises(OSError, match="Invalid argument"):
+            SHIFTED.given_xattr(capabilities.XATTR, value)
+
+
+def test_squashing_makes_no_capability_count_everywhere() -> None:
+    squashed = Ownership(Ids(squash=0))
+    assert squashed.shown_xattr(capabilities.XATTR, capability(5)) == capability(5)
 
 
 # On a mount
@@ -174,6 +240,51 @@ def test_nobody_gets_rights_that_are_anothers(mapped: Callable[[str], Path], pre
     assert as_user(100005, "cat five; cat root", root) == "fivecat: root: Permission denied\n"
     assert "Permission denied" in as_user(100005, "touch new", root)
     assert "Operation not permitted" in as_user(100005, "chmod 777 root", root)
+
+
+@native
+def test_acls_are_checked_by_the_ids_that_are_shown(mapped: Callable[[str], Path], prepared: Mount) -> None:
+    five = prepared.lower / "five"
+    five.touch()
+    os.setxattr(five, acl.ACCESS, acl.serialise(ENTRIES))
+    root = mapped(MAPPING)
+    assert named(os.getxattr(root / "five", acl.ACCESS)) == [100005, 100007]
+    (root / "five").chmod(0o060)
+    os.chown(root / "five", 100001, 100001)
+    for uid in (5, 5000, 65534, 100001):
+        assert "Permission denied" in as_user(uid, "cat five", root)
+    assert as_user(100005, "cat five", root) == as_user(100007, "cat five", root) == "five"
+    subprocess.run(["setfacl", "-m", "user:100009:r", root / "root"], check=True)
+    assert named(os.getxattr(prepared.upper / "root", acl.ACCESS)) == [9]
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.setxattr(root / "root", acl.ACCESS, acl.serialise(ENTRIES[:2] + ENTRIES[4:]))
+
+
+@native
+def test_what_is_made_inherits_ids_on_disk(mapped: Callable[[str], Path], prepared: Mount) -> None:
+    root = mapped(MAPPING)
+    (root / "d").mkdir(mode=0o777)
+    subprocess.run(["setfacl", "-d", "-m", "user:100009:rw,group:100003:r", root / "d"], check=True)
+    (root / "d/new").touch()
+    assert named(os.getxattr(root / "d/new", acl.ACCESS)) == [100009, 100003]
+    assert named(os.getxattr(prepared.upper / "d/new", acl.ACCESS)) == [9, 3]
+    assert named(os.getxattr(prepared.upper / "d", acl.DEFAULT)) == [9, 3]
+
+
+def test_capabilities_on_a_mount(mapped: Callable[[str], Path], prepared: Mount) -> None:
+    """Read as root of this machine, to whom the kernel gives those of other namespaces as they are."""
+    for name, stored in (("capable", 5), ("outside its range", 5000)):
+        shutil.copy("/bin/true", prepared.lower / name)
+        os.setxattr(prepared.lower / name, capabilities.XATTR, capability(stored))
+    root = mapped(MAPPING)
+    assert os.getxattr(root / "capable", capabilities.XATTR) == capability(100005)
+    with pytest.raises(OSError, match="No data"):
+        os.getxattr(root / "outside its range", capabilities.XATTR)
+    assert as_user(100005, '"./outside its range" && ./capable && echo ran', root) == "ran\n"
+    os.setxattr(root / "root", capabilities.XATTR, capability(100000))
+    assert os.getxattr(prepared.upper / "root", capabilities.XATTR) == capability(None)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.setxattr(root / "root", capabilities.XATTR, capability(None))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from unionfs.adapters.fuse.memory import collect_seldom
 from unionfs.adapters.fuse.protocol import InitFlags
 from unionfs.adapters.fuse.readahead import widen
 from unionfs.adapters.fuse.session import MAX_REQUEST, Session
-from unionfs.adapters.mapped import MappedUnion
 from unionfs.adapters.options import Options
 from unionfs.adapters.stack import watchable
 from unionfs.core.union import Union
@@ -50,9 +49,7 @@ def serve(union: Union, mountpoint: str, options: Options, ready: Callable[[], N
     _unmount_on_signals(mountpoint)
     collect_seldom()
     dispatcher = Dispatcher(union)
-    # The ids in ACLs are those on disk: where callers see others, the kernel would check the wrong ones.
-    ignores_acls = options.noacl or isinstance(union, MappedUnion)
-    unwanted = InitFlags.POSIX_ACL if ignores_acls else InitFlags(0)
+    unwanted = InitFlags.POSIX_ACL if options.noacl else InitFlags(0)
 
     def begun() -> None:
         widen(mountpoint)

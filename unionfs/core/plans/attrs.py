@@ -35,8 +35,8 @@ def change(at: At, stat: Stat, changes: Changes) -> Plan:
         steps.append(SetSize(at, changes.size))
     if changes.uid is not None or changes.gid is not None:
         steps.append(SetOwner(at, _or_same(changes.uid), _or_same(changes.gid)))
-        if mode is None and _without_set_id(stat) != _s.S_IMODE(stat.mode):
-            mode = _without_set_id(stat)
+        if mode is None and without_set_id(stat) != _s.S_IMODE(stat.mode):
+            mode = without_set_id(stat)
     if mode is not None:
         steps.append(SetMode(at, mode))
     if changes.atime_ns is not None or changes.mtime_ns is not None:
@@ -50,7 +50,7 @@ def _or_same(number: int | None) -> int:
     return SAME if number is None else number
 
 
-def _without_set_id(stat: Stat) -> int:
+def without_set_id(stat: Stat) -> int:
     """chown(2): a new owner does not inherit set-id bits; setgid without group execute means locking."""
     mode = _s.S_IMODE(stat.mode)
     if stat.kind is Kind.DIR:

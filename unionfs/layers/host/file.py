@@ -111,18 +111,13 @@ class HostFile:
         other = source.fileno()
         return other is not None and syscalls.clone(other, self._fd)
 
-    def detach(self) -> int:
-        """The descriptor, which the caller has to close from now on."""
-        fd, self._fd = self._fd, -1
-        return fd
-
     def close(self) -> None:
-        fd = self.detach()
+        fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
 
-def open_file(dir_fd: int, name: bytes, access: Access) -> HostFile:
+def open_regular(dir_fd: int, name: bytes, access: Access) -> int:
     """Open a regular file; what is none gives EISDIR, ELOOP (a symbolic link) or EINVAL (the rest)."""
     try:
         fd = open_quietly(dir_fd, name, _flags(access))
@@ -130,26 +125,25 @@ def open_file(dir_fd: int, name: bytes, access: Access) -> HostFile:
         if failure.errno == errno.ENXIO:  # a socket, or a fifo that nobody reads
             raise error(errno.EINVAL) from None
         raise
-    file = HostFile(fd)
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode):
-        file.close()
+        os.close(fd)
         raise error(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL)
-    return file
+    return fd
 
 
-def create_file(dir_fd: int, name: bytes, mode: int, gid: int) -> HostFile:
+def create_regular(dir_fd: int, name: bytes, mode: int, gid: int) -> int:
     """Create a file with exactly this mode and group, whatever umask, ACL or setgid directory say."""
-    file = HostFile(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _ALWAYS, mode, dir_fd=dir_fd))
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _ALWAYS, mode, dir_fd=dir_fd)
     try:
-        made = os.fstat(file.fileno())
+        made = os.fstat(fd)
         if (made.st_gid, stat.S_IMODE(made.st_mode)) != (gid, mode):
-            os.fchown(file.fileno(), -1, gid)
-            os.fchmod(file.fileno(), mode)
+            os.fchown(fd, -1, gid)
+            os.fchmod(fd, mode)
     except OSError:
-        file.close()
+        os.close(fd)
         raise
-    return file
+    return fd
 
 
 def open_quietly(dir_fd: int, name: bytes, flags: int) -> int:

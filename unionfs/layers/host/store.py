@@ -15,7 +15,7 @@ from unionfs.errors import error
 from unionfs.layers.host import syscalls
 from unionfs.layers.host.attributes import stat_of, statfs_of
 from unionfs.layers.host.directories import Directory, directories
-from unionfs.layers.host.file import HostFile, create_file, open_file, open_quietly
+from unionfs.layers.host.file import HostFile, create_regular, open_quietly, open_regular
 from unionfs.layers.host.handle import find_by_handle, overlay_handle, uuid_of
 from unionfs.layers.paths import check_name, names_path
 from unionfs.types import Access, FlagsForm, Kind, RenameFlags, Stat, StatFs, XattrFlags, kind_of
@@ -47,7 +47,7 @@ class HostStore:
         self._root = Directory(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
 
     @property
-    def owner(self) -> tuple[int, int]:
+    def owner(self) -> tuple[int, int] | None:
         return os.geteuid(), os.getegid()
 
     @cached_property
@@ -118,7 +118,11 @@ class HostStore:
     @names_path
     def open(self, path: bytes, access: Access = Access.READ) -> HostFile:
         directory, name = self._place(path) if access == Access.READ else self._place_to_change(path)
-        return open_file(directory.fd, name, access)
+        return self._file(open_regular(directory.fd, name, access))
+
+    def _file(self, fd: int) -> HostFile:
+        """What a store of this kind opens, which owns the descriptor."""
+        return HostFile(fd)
 
     @names_path
     def handle(self, path: bytes) -> bytes | None:
@@ -155,7 +159,7 @@ class HostStore:
     @names_path
     def create(self, path: bytes, mode: int) -> HostFile:
         directory, name = self._place_to_change(path)
-        return create_file(directory.fd, name, mode, os.getegid())
+        return self._file(create_regular(directory.fd, name, mode, os.getegid()))
 
     @names_path
     def mkdir(self, path: bytes, mode: int) -> None:

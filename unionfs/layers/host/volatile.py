@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from unionfs.layers.host.file import HostFile
 from unionfs.layers.host.store import HostStore
-from unionfs.types import Access
 
 
 class VolatileFile(HostFile):
@@ -15,11 +14,8 @@ class VolatileFile(HostFile):
 class VolatileStore(HostStore):
     """A `HostStore` where whatever asks for stable storage is told yes, as on overlayfs's ``volatile``."""
 
-    def open(self, path: bytes, access: Access = Access.READ) -> HostFile:
-        return VolatileFile(super().open(path, access).detach())
-
-    def create(self, path: bytes, mode: int) -> HostFile:
-        return VolatileFile(super().create(path, mode).detach())
+    def _file(self, fd: int) -> HostFile:
+        return VolatileFile(fd)
 
     def sync(self) -> None:
         pass

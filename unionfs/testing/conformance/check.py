@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from unionfs.testing.conformance import calls
 from unionfs.testing.conformance.needs import Need
-from unionfs.testing.stacks import Dir, HardLink, Item, Node, Whiteout
+from unionfs.testing.stacks import HardLink, Item, Node, Whiteout
 
 Given = Mapping[str, Item]
 """What is there before a check begins, by path below its directory."""
@@ -56,9 +56,7 @@ def _needed(*given: Given) -> Iterator[Need]:
     for item in (item for items in given for item in items.values()):
         if isinstance(item, Node) and item.kind in (calls.CHAR, calls.BLOCK):
             yield Need.DEVICES
-        if isinstance(item, Whiteout) or (isinstance(item, Dir) and item.opaque):
-            yield Need.TRUSTED
-        elif not isinstance(item, HardLink | Whiteout):
+        if not isinstance(item, HardLink | Whiteout):
             if item.meta[1:3] != (0, 0):
                 yield Need.ROOT
             if any(name.startswith(b"trusted.") for name, _ in item.meta.xattrs):

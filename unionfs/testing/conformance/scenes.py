@@ -27,15 +27,18 @@ DEPTH = 2
 """How many lower layers there are."""
 
 
-def prepare(directory: str, checks: Iterable[Check]) -> list[str]:
-    """Put the layers of `checks` down below `directory`; their paths, top-most first."""
+def prepare(directory: str, checks: Iterable[Check], dialect: str = "overlay") -> list[str]:
+    """Put the layers of `checks` down below `directory`, with marks of a `dialect` that `raw` knows.
+
+    Their paths, top-most first.
+    """
     paths = [os.path.join(directory, f"lower{depth}") for depth in range(DEPTH)]
     for path in paths:
         os.mkdir(path)
     for check in checks:
         for path, given in zip(paths, _in_layers(check), strict=False):
             if given is not None:
-                _put_down(raw(_layer(given), "overlay"), os.path.join(path, check.directory))
+                _put_down(raw(_layer(given), dialect), os.path.join(path, check.directory))
     return paths
 
 
@@ -48,20 +51,19 @@ def prepare_flat(directory: str, checks: Iterable[Check]) -> None:
 
 
 def _layer(given: Given) -> LayerData:
-    """The layer with all that root owns in it given to whoever runs the suite."""
-    items = {b"": Dir()} | {os.fsencode(path): item for path, item in given.items()}
-    return {path: _given_away(item) for path, item in items.items()}
+    return {b"": Dir()} | {os.fsencode(path): item for path, item in given.items()}
+
+
+def _put_down(items: LayerData, directory: str) -> None:
+    """Make the items, all that root owns among them given to whoever runs the suite."""
+    os.mkdir(directory)
+    put_in_directory({path: _given_away(item) for path, item in items.items()}, os.fsencode(directory))
 
 
 def _given_away(item: Item) -> Item:
     if isinstance(item, HardLink | Whiteout) or item.meta[1:3] != (0, 0):
         return item
     return item._replace(meta=item.meta._replace(uid=os.geteuid(), gid=os.getegid()))
-
-
-def _put_down(items: LayerData, directory: str) -> None:
-    os.mkdir(directory)
-    put_in_directory(items, os.fsencode(directory))
 
 
 def _in_layers(check: Check) -> tuple[Given | None, ...]:
