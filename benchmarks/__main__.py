@@ -15,9 +15,9 @@ from unionfs.bench import choosing
 from unionfs.bench.ending import orderly_end
 from unionfs.bench.mounting import adopt_daemons
 from unionfs.bench.peers import FUSE_OVERLAYFS, OURS, OVERLAYFS, PEERS, Directory, Peer
-from unionfs.bench.progress import Progress
 from unionfs.bench.results import Report, Row
 from unionfs.bench.running import Runner
+from unionfs.cli.progress import Line
 from unionfs.errors import ConfigError
 
 _USUAL = (OURS, FUSE_OVERLAYFS, OVERLAYFS, Directory.name)
@@ -85,22 +85,22 @@ def _run(args: argparse.Namespace, peers: Sequence[Peer], workloads: Sequence[Sc
     adopt_daemons()
     repeats = args.repeats or (3 if args.quick else 5)
     kept = [path for path in (args.json, keeping.place("workloads") if args.keep else None) if path]
-    with Progress() as progress, scratch(args.directory) as place:
-        runner = Runner(choosing.present(peers), repeats, place, progress.show)
+    with Line() as line, scratch(args.directory) as place:
+        runner = Runner(choosing.present(peers), repeats, place, line.show)
         about = {**runner.about, "commit": keeping.commit(), "quick": args.quick}
         scaled = [each.scaled(_QUICK) if args.quick else each for each in workloads]
-        report = Report(about, _measured(runner, scaled, progress))
+        report = Report(about, _measured(runner, scaled, line))
     for path in kept:
         report.write(path)
     return 1 if report.failed else 0
 
 
-def _measured(runner: Runner, workloads: Sequence[Scaled], progress: Progress) -> list[Row]:
+def _measured(runner: Runner, workloads: Sequence[Scaled], line: Line) -> list[Row]:
     rows = []
     print(table.HEADER)
     for found in runner.run(workloads):
         rows += found
-        progress.clear()
+        line.clear()
         for row in found:
             print(*table.lines(row), sep="\n", flush=True)
     return rows

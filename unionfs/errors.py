@@ -21,8 +21,19 @@ def error(number: int, path: bytes | None = None) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
+def printable(text: str) -> str:
+    """One line of text, whatever is in it: what cannot be printed is written as Python does."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class UnionError(Exception):
-    """Base of the errors that are not the outcome of a file operation. The text is one line for people."""
+    """Base of the errors that are not the outcome of a file operation.
+
+    The text is one line for people, also where it tells what an image says of itself.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ConfigError(UnionError):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from unionfs.adapters import stack
 from unionfs.adapters.fuse.unmounting import unmount
 from unionfs.adapters.memory.filesystem import Change, UnionFS
 from unionfs.adapters.options import Options, words
+from unionfs.adapters.volumes import parse_volume
 from unionfs.errors import ConfigError, UnionError
 from unionfs.layers.urls import is_url
 
@@ -54,12 +55,13 @@ def mounted(
     upper: AnyPath | None = None,
     work: AnyPath | None = None,
     read_only: bool = False,
+    volumes: Sequence[str] = (),
 ) -> Iterator[Mount]:
     """The union of directories of this host and URLs, mounted until the block is left: for other programs.
 
-    `lowers`, the top-most first, `upper`, `work` and `read_only` are those of `UnionFS`; without an
-    `upper` what is changed goes to a temporary directory and is gone at the end. `at` is the
-    directory to mount on, by default a temporary one.
+    `lowers`, the top-most first, `upper`, `work`, `read_only` and `volumes` are those of `UnionFS`;
+    without an `upper` what is changed goes to a temporary directory and is gone at the end. `at` is
+    the directory to mount on, by default a temporary one. Volumes take root (``unshare -rm`` will do).
 
     `ConfigError` for layers that do not fit together, before anything is made or changed; `UnionError`
     where mounting itself fails, where a file in the mount is still open at the end (it is unmounted
@@ -71,12 +73,26 @@ def mounted(
         raise ConfigError("only an upper directory has a work directory")
     options = stack.absolute(Options(tuple(map(os.fsdecode, lowers)), _decoded(upper), _decoded(work)))
     stack.check(options, _decoded(at))
-    with tempfile.TemporaryDirectory(prefix="unionfs-") as scratch:
+    shown = [str(parse_volume(text)) for text in volumes]
+    with tempfile.TemporaryDirectory(prefix="unionfs-") as scratch, _mountpoint(at) as mountpoint:
         if upper is None and not read_only:
             options = _thrown_away(Path(scratch), options)
-        mountpoint = _made(Path(scratch, "merged")) if at is None else Path(os.fsdecode(at))
-        with _mounted(mountpoint, options):
+        with _mounted(mountpoint, options, shown):
             yield Mount(mountpoint, options)
+
+
+@contextmanager
+def _mountpoint(at: AnyPath | None) -> Iterator[Path]:
+    """Never removed with what is in it: should it still be mounted, that is not ours."""
+    if at is not None:
+        yield Path(os.fsdecode(at))
+        return
+    made = Path(tempfile.mkdtemp(prefix="unionfs-"))
+    try:
+        yield made
+    finally:
+        with suppress(OSError):
+            made.rmdir()
 
 
 def _decoded(path: AnyPath | None) -> str | None:
@@ -106,9 +122,10 @@ def _made(directory: Path) -> Path:
 
 
 @contextmanager
-def _mounted(mountpoint: Path, options: Options) -> Iterator[None]:
+def _mounted(mountpoint: Path, options: Options, volumes: Sequence[str]) -> Iterator[None]:
+    shown = [f"--volume={volume}" for volume in volumes]
     done = subprocess.run(
-        [*_COMMAND, "-o", words(options), mountpoint],
+        [*_COMMAND, "-o", words(options), *shown, mountpoint],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

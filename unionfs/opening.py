@@ -29,12 +29,13 @@ def open_image(
     limits: images.Limits = images.DEFAULT_LIMITS,
     platform: images.Platform | None = None,
     tls_verify: bool = True,
+    volumes: Sequence[str] = (),
     progress: images.Progress = silent,
 ) -> UnionFS:
     """The union over an image's layers: no mount, no privileges, nothing unpacked.
 
     `reference` is as skopeo and podman write it: ``oci:DIR:TAG``, ``oci-archive:FILE``, …
-    `upper`, `work`, `read_only` and `owner` are those of `UnionFS`. What is found out about
+    `upper`, `work`, `read_only`, `owner` and `volumes` are those of `UnionFS`. What is found out about
     the layers is kept in the directory `store`, by default where ``unionfs mount`` keeps it.
     `limits`, `platform` and `tls_verify` are those of `images.open_image`. Close the union when done.
 
@@ -47,7 +48,7 @@ def open_image(
     )
     image.close()
     with _closed_on_failure(layers):
-        return UnionFS(*layers, upper=upper, work=work, read_only=read_only, owner=owner)
+        return UnionFS(*layers, upper=upper, work=work, read_only=read_only, owner=owner, volumes=volumes)
 
 
 def open_union(
@@ -58,6 +59,7 @@ def open_union(
     owner: tuple[int, int] | None = None,
     dialect: str | None = None,
     url_options: UrlOptions | None = None,
+    volumes: Sequence[str] = (),
     store: str | os.PathLike[str] | None = None,
 ) -> UnionFS:
     """The union over any mix of layers: those that `UnionFS` takes, and references of images.
@@ -75,6 +77,7 @@ def open_union(
             owner=owner,
             dialect=dialect,
             url_options=url_options,
+            volumes=volumes,
         )
 
 

@@ -90,6 +90,6 @@ def test_diff_of_an_upper_that_is_not_mounted(
     assert main(["diff", "--json", str(tmp_path)]) == 0
     lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert lines == [
-        {"path": "/d", "change": "A", "kind": "dir", "size": 0},
-        {"path": f"/d/{name}", "change": "A", "kind": "file", "size": 5},
+        {"path": "/d", "letter": "A", "kind": "dir", "size": 0},
+        {"path": f"/d/{name}", "letter": "A", "kind": "file", "size": 5},
     ]

@@ -136,7 +136,7 @@ def test_how_large_the_changes_are(here: Path) -> None:
         ["1.5", "kB", "in", "all"],
     ]
     changes = [json.loads(line) for line in unionfs("diff", "M", "--json", cwd=here).splitlines()]
-    assert {"path": "/d/f", "change": "A", "kind": "file", "size": 1500} in changes
+    assert {"path": "/d/f", "letter": "A", "kind": "file", "size": 1500} in changes
     unionfs("umount", "M", cwd=here)
 
 

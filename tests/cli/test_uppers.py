@@ -71,6 +71,47 @@ def test_back_to_the_image_and_on_from_another_commit(here: Path) -> None:
     unionfs("umount", "M")
 
 
+def inode(here: Path) -> int:
+    number = (here / "M" / "f").stat().st_ino
+    unionfs("umount", "M")
+    return number
+
+
+def test_whether_the_image_is_unpacked_is_remembered(here: Path) -> None:
+    """Files have other numbers in one than in the other, which programs may have kept."""
+    unionfs("mount", "oci:image:1", "M", "--name", "web", "--unpack")
+    number = inode(here)
+    assert listed()[0]["unpacked"] is True
+    assert unionfs("upper", "ls").endswith(" (unpacked)\n")
+    for image in ((), ("oci:image:1",)):
+        unionfs("mount", *image, "M", "--name", "web")
+        assert "(unpacked)" in unionfs("ps")
+        assert inode(here) == number
+    assert list((here / "state/layers").rglob("f"))
+    assert not list((here / "state").glob("index/*/*"))
+    assert unionfs("diff", "web") == ""
+
+    unionfs("upper", "reset", "web", "oci:image:1")  # on from another commit: unpacked, too
+    unionfs("mount", "M", "--name", "web")
+    assert inode(here) == number
+
+    unionfs("mount", "oci:image:1", "M", "--name", "other")
+    assert inode(here) != number
+    for image in ((), ("oci:image:1",)):
+        assert "lies on" in refused("mount", *image, "M", "--name", "other", "--unpack")
+
+
+def test_one_of_before_that_was_remembered(here: Path) -> None:
+    unionfs("mount", "oci:image:1", "M", "--name", "web")
+    unionfs("umount", "M")
+    (facts,) = (here / "state/uppers/web").glob("*.json")
+    known = json.loads(facts.read_text())
+    del known["unpacked"]
+    facts.write_text(json.dumps(known))
+    unionfs("mount", "M", "--name", "web")
+    unionfs("umount", "M")
+
+
 def test_a_tag_that_moved_is_another_image(here: Path) -> None:
     unionfs("mount", "oci:image:1", "M", "--name", "web")
     (here / "M" / "g").touch()

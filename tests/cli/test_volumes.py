@@ -65,6 +65,15 @@ def test_a_volume_is_outside_the_layers(here: Path) -> None:
     assert (here / "host/g").exists()
 
 
+def test_a_volume_goes_with_a_directory_that_is_renamed(here: Path) -> None:
+    unionfs("mount", *LAYERS, "--volume", "host:/new/deep", "--volume", "file:/new/f")
+    (here / "M/new").rename(here / "M/newer")
+    assert (here / "M/newer/deep/f").read_text() == "of the host"
+    unionfs("umount", "M")
+    assert below(here / "M") == []
+    assert (here / "host/f").exists()
+
+
 def test_what_a_killed_daemon_leaves_is_taken_away(here: Path) -> None:
     unionfs("mount", *LAYERS, "--volume", "host:/data")
     (record,) = (each for each in records.living() if each.mountpoint == str(here / "M"))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
+import pytest
+
 import unionfs
 from unionfs.adapters import options
-from unionfs.cli.main import parser
+from unionfs.cli.main import main, parser
 from unionfs.images import Details, Limits, Output
 
 PAGE = Path(__file__).parents[2] / "docs/names.md"
@@ -65,3 +68,9 @@ def flags(of: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 yield from flags(command)
+
+
+def test_a_change_has_the_same_fields_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f").touch()
+    assert main(["diff", "--json", str(tmp_path)]) == 0
+    assert tuple(json.loads(capsys.readouterr().out)) == unionfs.Change._fields

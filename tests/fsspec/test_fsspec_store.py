@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -21,9 +21,9 @@ import pytest
 from file_server import FileServer, serving
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from questions import QUESTIONS, Question, assert_alike
 
 from unionfs import ConfigError, FsspecStore, MemoryStore, UnionFS
-from unionfs.core.store import Store
 from unionfs.layers.fsspec.entries import is_same_version, mtime_ns
 from unionfs.layers.fsspec.store import BLOCK
 from unionfs.testing.store_suite import raises
@@ -72,37 +72,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, memory_url: str, serve
     return found
 
 
-def outcome(call: Callable[[], object]) -> object:
-    try:
-        return call()
-    except OSError as failure:
-        return errno.errorcode[failure.errno or 0], failure.filename
-
-
-QUESTIONS: dict[str, Callable[[Store, bytes], object]] = {
+_QUESTIONS = QUESTIONS | {
     "kind and size": lambda store, path: (
         stat.S_IFMT(store.stat(path).mode),
         stat.S_ISREG(store.stat(path).mode) and store.stat(path).size,
     ),
-    "scan": lambda store, path: sorted(store.scan(path)),
-    "readlink": lambda store, path: store.readlink(path),
-    "listxattr": lambda store, path: sorted(store.listxattr(path)),
-    "getxattr": lambda store, path: store.getxattr(path, b"user.none"),
-    "open": lambda store, path: store.open(path).pread(99, 1),
 }
 
 PATHS = [b"", *(name.encode() for name in TREE), b"d", b"d/e", b"no", b"d/no", b"no/no", b"g/x", b"n" * 256]
 PATHS += [b"d/f/x", b".", b"..", b"d/..", b"d/.", b"d//f", b"/d", b"d/", b"a\0b"]
 
 
-@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_it_answers_as_the_memory_store(
-    store: FsspecStore, question: Callable[[Store, bytes], object]
-) -> None:
-    memory = MemoryStore.of(TREE)
-    for path in PATHS:
-        expected = outcome(lambda: question(memory, path))  # noqa: B023
-        assert outcome(lambda: question(store, path)) == expected, path  # noqa: B023
+@pytest.mark.parametrize("question", _QUESTIONS.values(), ids=_QUESTIONS.keys())
+def test_it_answers_as_the_memory_store(store: FsspecStore, question: Question) -> None:
+    assert_alike(question, MemoryStore.of(TREE), store, PATHS)
 
 
 def test_what_a_file_system_does_not_tell_is_what_a_new_file_has(memory_url: str) -> None:

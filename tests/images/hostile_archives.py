@@ -171,6 +171,40 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "PAX record without =": (pax_raw(b"7 path\n") + file(b"a") + END, "broken record"),
     "PAX record without a key": (pax_raw(b"5 =a\n") + file(b"a") + END, "broken record"),
     "PAX sparse file": (pax_raw(record(b"GNU.sparse.major", b"1")) + file(b"a") + END, "sparse files"),
+    "PAX sparse file of the form 0.0": (
+        pax_raw(
+            record(b"GNU.sparse.size", b"10")
+            + record(b"GNU.sparse.numblocks", b"1")
+            + record(b"GNU.sparse.offset", b"0")
+            + record(b"GNU.sparse.numbytes", b"1")
+        )
+        + file(b"a", b"1")
+        + END,
+        "sparse files",
+    ),
+    "PAX sparse file of the form 0.1": (
+        pax_raw(record(b"GNU.sparse.map", b"0,1,9,1")) + file(b"a", b"12") + END,
+        "sparse files",
+    ),
+    "PAX sparse file of the form 1.0": (
+        pax_raw(
+            record(b"GNU.sparse.major", b"1")
+            + record(b"GNU.sparse.minor", b"0")
+            + record(b"GNU.sparse.name", b"../evil")
+            + record(b"GNU.sparse.realsize", b"1000000000000")
+        )
+        + file(b"GNUSparseFile.0/a", b"1\n0\n1\n".ljust(512, b"\0") + b"x")
+        + END,
+        "sparse files",
+    ),
+    "star's sparse file": (
+        pax_raw(record(b"SCHILY.realsize", b"1000000")) + file(b"a", b"1") + END,
+        "sparse files",
+    ),
+    "global sparse file": (
+        extended(b"g", record(b"GNU.sparse.major", b"1")) + file(b"a") + END,
+        "sparse files",
+    ),
     "unknown hdrcharset": (pax(hdrcharset=b"EBCDIC") + file(b"a") + END, "unknown hdrcharset"),
     "xattr without a name": (pax_raw(record(b"SCHILY.xattr.", b"x")) + file(b"a") + END, "attribute's name"),
     "xattr in no namespace": (
@@ -205,6 +239,27 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         + file(b"s0/f")
         + END,
         "'s0/f': too many symbolic links",
+    ),
+    "entries through long ways round by symlinks": (
+        directory(b"d")
+        + b"".join(
+            pax(linkpath=b"d/../" * 700 + b"s%d" % (number + 1)) + symlink(b"s%d" % number, b"-")
+            for number in range(39)
+        )
+        + b"".join(file(b"s0/f%d" % number) for number in range(30))
+        + END,
+        "too many symbolic links, and too long ones",
+    ),
+    "hard links through long ways round by symlinks": (
+        directory(b"d")
+        + b"".join(
+            pax(linkpath=b"d/../" * 700 + b"s%d" % (number + 1)) + symlink(b"s%d" % number, b"-")
+            for number in range(39)
+        )
+        + file(b"s39/f")
+        + b"".join(hardlink(b"h%d" % number, b"s0/f") for number in range(30))
+        + END,
+        "too many symbolic links, and too long ones",
     ),
     "symlink to 4096 bytes": (pax(linkpath=b"t" * 4096) + symlink(b"l", b"-") + END, "empty, too long"),
     "hard link out of the root": (hardlink(b"l", b"../../etc/passwd") + END, "'..' in a name"),
@@ -287,6 +342,16 @@ UNPACKED: dict[str, tuple[bytes, Tree]] = {
     ),
     "base-256 size": (file(b"a", b"1", size=base256(1, 12)) + END, {b"a": "f 1"}),
     "size in PAX": (pax(size=b"3") + header(b"a") + b"abc".ljust(512, b"\0") + END, {b"a": "f abc"}),
+    "PAX records without a value": (
+        pax_raw(record(b"path", b"") + record(b"size", b"") + record(b"uid", b"") + record(b"mtime", b""))
+        + file(b"a", b"1")
+        + END,
+        {b"a": "f 1"},
+    ),
+    "PAX record twice": (
+        pax_raw(record(b"path", b"first") + record(b"path", b"second")) + file(b"a", b"1") + END,
+        {b"second": "f 1"},
+    ),
     "global comment": (extended(b"g", record(b"comment", b"hash")) + file(b"a") + END, {b"a": "f "}),
     "name that is not UTF-8": (file(b"\xff\xfe", b"1") + END, {b"\xff\xfe": "f 1"}),
     "newline in a name": (file(b"a\nb", b"1") + END, {b"a\nb": "f 1"}),

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import stat
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from archive_builder import END, LayoutBuilder, directory, file, hardlink, sha256, symlink
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Build = Callable[[LayoutBuilder], None]
 
@@ -83,7 +92,128 @@ def tagged(tag: object) -> Callable[[LayoutBuilder, dict[str, Any]], object]:
     )
 
 
+def index_as(kind: Callable[[Path], object], name: str = "index.json") -> Build:
+    """A sound layout, one of whose documents is something else than a file."""
+
+    def build(layout: LayoutBuilder) -> None:
+        layout.tag(layout.image(LAYER))
+        path = layout.root / name
+        path.rename(layout.root / "moved")
+        kind(path)
+
+    return build
+
+
+def layer_as(kind: Callable[[Path], object]) -> Build:
+    """A sound layout whose layer's blob is something else than a file."""
+
+    def build(layout: LayoutBuilder) -> None:
+        layout.tag(layout.image(LAYER))
+        path = layout.blob_path(layout.layer(LAYER)["digest"])
+        path.rename(layout.root / "moved")
+        kind(path)
+
+    return build
+
+
+def elsewhere(name: str) -> Build:
+    """A layout with a directory that is a symbolic link to one outside."""
+
+    def build(layout: LayoutBuilder) -> None:
+        layout.tag(layout.image(LAYER))
+        moved = layout.root.with_name("elsewhere")
+        (layout.root / name).rename(moved)
+        (layout.root / name).symlink_to(moved)
+
+    return build
+
+
+def null_device(path: Path) -> None:
+    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+
+
+def huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+def names_of(*tags: str) -> Build:
+    """Images under tags that are shown in the message that there is more than one."""
+
+    def build(layout: LayoutBuilder) -> None:
+        for number, tag in enumerate(tags):
+            layout.tag(layout.image(file(b"f%d" % number) + END), tag)
+
+    return build
+
+
+def platform(os_: str, architecture: str) -> Build:
+    platform = {"os": os_, "architecture": architecture}
+    return index(
+        lambda layout, descriptor: entries(
+            layout.document(entries(*[descriptor | {"platform": platform}] * 2), INDEX)
+        )
+    )
+
+
+def version(text: str) -> Build:
+    def build(layout: LayoutBuilder) -> None:
+        layout.tag(layout.image(LAYER))
+        layout.write("oci-layout", {"imageLayoutVersion": text})
+
+    return build
+
+
+SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
+EMPTY_FRAME = zstd.compress(b"")
+
 REFUSED: dict[str, tuple[Build, str]] = {
+    # What is shown of them in messages
+    "tags that move the cursor": (names_of("a\x1b[2J\nb", "\ud800"), r"a\\x1b\[2J\\nb"),
+    "tags in two directions": (names_of("a\u202eb", "c"), r"a\\u202eb"),
+    "platform with lines": (platform("li\nnux", "amd64\x07"), r"li\\nnux/amd64\\x07"),
+    "media type with lines": (
+        manifest(lambda sound: sound["layers"][0].update(mediaType="a\nb\x1b[31m")),
+        r"unknown type 'a\\nb\\x1b",
+    ),
+    "version with lines": (version("9\n" * 1000), r"unknown version '9\\n"),
+    # What is no file
+    "index that is a fifo": (index_as(os.mkfifo), "index.json: not a regular file"),
+    "index that is a directory": (index_as(Path.mkdir), "index.json: not a regular file"),
+    "index that is a link": (index_as(lambda path: path.symlink_to("moved")), "index.json: Too many levels"),
+    "index that is a device": (index_as(null_device), "index.json: not a regular file"),
+    "index without an end": (index_as(huge), "index.json: larger than"),
+    "layout file that is a fifo": (index_as(os.mkfifo, "oci-layout"), "oci-layout: not a regular file"),
+    "layer that is a fifo": (layer_as(os.mkfifo), "not a regular file"),
+    "layer that is a link": (layer_as(lambda path: path.symlink_to("/etc/passwd")), "Too many levels"),
+    "layer that is a device": (layer_as(null_device), "not a regular file"),
+    "layer that is longer than announced": (layer_as(huge), "announced as"),
+    "blobs that are elsewhere": (elsewhere("blobs"), "Not a directory"),
+    "blobs of one algorithm that are elsewhere": (elsewhere("blobs/sha256"), "Not a directory"),
+    # More than there may be
+    "1001 layers": (
+        lambda layout: layout.tag(
+            layout.image(
+                settings={"rootfs": {"type": "layers", "diff_ids": [sha256(LAYER)] * 1001}},
+                layers=[layout.layer(LAYER)] * 1001,
+            )
+        ),
+        "1001 layers, more than 1000",
+    ),
+    "zstd frames with nothing in them": (
+        blob(zstd.compress(LAYER) + EMPTY_FRAME * 70_000, f"{TAR}+zstd"),
+        "more than 65536 frames with nothing",
+    ),
+    "skippable frames without end": (
+        blob(SKIPPABLE * 70_000 + zstd.compress(LAYER), f"{TAR}+zstd"),
+        "more than 65536 frames with nothing",
+    ),
+    "gzip members with nothing in them": (
+        blob(gzip.compress(b"") * 70_000 + gzip.compress(LAYER)),
+        "more than 65536 frames with nothing",
+    ),
+    "skippable frame that is cut": (blob(SKIPPABLE[:-1], f"{TAR}+zstd"), "cut short"),
+    "nothing but a skippable frame": (blob(SKIPPABLE, f"{TAR}+zstd"), "diff ID: its digest is"),
     # Documents that two readers understand in two ways
     "key twice in a manifest": (
         raw_manifest(lambda data: data[:-1] + b', "layers": []}'),
@@ -306,6 +436,26 @@ SHOWN: dict[str, tuple[Build, set[str]]] = {
         {"d"},
     ),
     "layer of nothing": (layers(b"", LAYER, END), {"a"}),
+    "skippable frames before, behind and between": (
+        blob(
+            SKIPPABLE + zstd.compress(LAYER[:700]) + SKIPPABLE * 9 + zstd.compress(LAYER[700:]) + SKIPPABLE,
+            f"{TAR}+zstd",
+        ),
+        {"a"},
+    ),
+    "zstd frame for every byte": (
+        blob(b"".join(zstd.compress(LAYER[at : at + 1]) for at in range(len(LAYER))), f"{TAR}+zstd"),
+        {"a"},
+    ),
+    "one layer in two places, where it means something else each time": (
+        layers(
+            file(b"s/f", b"1") + END,
+            file(b".wh.s") + symlink(b"s", b"d") + directory(b"d") + END,
+            file(b"s/f", b"1") + END,
+            file(b".wh.s") + END,
+        ),
+        {"d"},
+    ),
     "127 layers": (
         layers(*(file(b"f%d" % number) + END for number in range(127))),
         {f"f{n}" for n in range(127)},

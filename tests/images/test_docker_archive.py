@@ -172,3 +172,38 @@ def test_no_archive_of_docker(tmp_path: Path) -> None:
     (tmp_path / "other.tar").write_bytes(ONE)
     with pytest.raises(ImageNotFoundError, match=r"'manifest\.json' is missing"):
         read(f"docker-archive:{tmp_path}/other.tar")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'[{"Config": "a", "Config": "b"}]', "'Config' comes more than once"),
+        (b'[{"Config": "a", "x": NaN}]', "not JSON"),
+        (b'[{"Config": "a", "x": ' + b"1" * 5000 + b"}]", "not JSON"),
+        ('[{"Config": "a"}]'.encode("utf-16"), "not JSON"),
+        (b"\xef\xbb\xbf" + b'[{"Config": "a"}]', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"Config": "a"}', "not a list of images"),
+        (b'[{"Config": "\\ud800\\n"}]', r"\\ud800\\n.* is missing"),
+    ],
+)
+def test_lists_that_two_readers_take_for_two_things(tmp_path: Path, data: bytes, words: str) -> None:
+    saved = Saved()
+    saved.add("manifest.json", data)
+    with tarfile.open(tmp_path / "saved.tar", "w") as archive:
+        for info, content_ in saved.members:
+            archive.addfile(info, io.BytesIO(content_))
+    with pytest.raises(ImageError, match=words) as told:
+        open_image(f"docker-archive:{tmp_path}/saved.tar")
+    assert "\n" not in str(told.value)
+    assert str(told.value).startswith(f"{tmp_path}/saved.tar")
+
+
+def test_nobody_is_shown_ten_thousand_names(tmp_path: Path) -> None:
+    saved = Saved()
+    for number in range(10_000):
+        saved.images.append({"Config": "c", "RepoTags": [f"a:{number}\x1b[2J"], "Layers": []})
+    with pytest.raises(ImageNotFoundError, match="and 9980 more") as told:
+        open_image(saved.write(tmp_path / "saved.tar"))
+    assert len(str(told.value)) < 2000
+    assert "\x1b" not in str(told.value)

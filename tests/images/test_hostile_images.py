@@ -62,8 +62,16 @@ def everything(root: Path) -> dict[Path, tuple[int, int, bytes]]:
     found = {}
     for path in root.rglob("*"):
         status = path.lstat()
-        found[path] = (status.st_mode, status.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        found[path] = (status.st_mode, status.st_mtime_ns, beginning(path))
     return found
+
+
+def beginning(path: Path) -> bytes:
+    """Of a file, as much as any test writes to one that is not only holes."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as opened:
+        return opened.read(1 << 22)
 
 
 def left(store: Path) -> list[str]:

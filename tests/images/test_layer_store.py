@@ -39,7 +39,7 @@ def test_layers_are_unpacked_once(layout: LayoutBuilder, store: LayerStore) -> N
     layout.tag(layout.image(LOWER, UPPER))
     image, layers = open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert [listing(layer.store) for layer in layers] == [{b"b": "f 2"}, {b"a": "f 1"}]
-    assert trees(store) == sorted(image.chain_id(layer).hex for layer in image.layers)
+    assert trees(store) == sorted(layer.chain_id.hex for layer in image.layers)
     before = [path.stat().st_ctime_ns for path in store.root.glob("layers/*/*")]
     again, same_layers = open_layers(f"oci:{layout.root}", store, unpacked=True)
     assert [path.stat().st_ctime_ns for path in store.root.glob("layers/*/*")] == before

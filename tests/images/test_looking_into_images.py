@@ -117,7 +117,7 @@ def test_diff_of_two_images(image: str, said: Said) -> None:
     assert said("diff", older, image).splitlines() == [*changes, "C /etc/motd", "D /etc/passwd"]
     assert said("diff", image, image) == ""
     first = json.loads(said("diff", "--json", image, older).splitlines()[0])
-    assert first == {"path": "/app", "change": "D", "kind": "dir", "size": 0}
+    assert first == {"path": "/app", "letter": "D", "kind": "dir", "size": 0}
 
 
 def test_two_layers_with_the_same_files_do_not_differ(

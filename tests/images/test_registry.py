@@ -22,6 +22,7 @@ from unionfs.images.compression import Compression
 from unionfs.images.convert import convert
 from unionfs.images.documents import Form, Platform
 from unionfs.images.transports import web
+from unionfs.images.transports.authorization import parse_challenges
 
 LAYER = file(b"a", b"1") + END
 LARGE = file(b"a", bytes(range(256)) * 20_000) + END
@@ -640,3 +641,12 @@ def test_a_wrong_blob_is_not_finished(plain_layout: str) -> None:
         push(plain_layout, f"docker://{server.address}/n:t")
     assert not taking.blobs
     assert not taking.manifest
+
+
+@pytest.mark.timeout(20)
+def test_challenges_that_are_made_to_take_long() -> None:
+    """A hundred headers of 64 KiB are let through; looking through them took the square of that."""
+    for evil in ("a" * 65_000, 'x="a ' * 13_000, "a=" * 30_000, 'x="' + "\\" * 65_000, " " * 65_000):
+        assert "bearer" in parse_challenges([f"Bearer {evil}"] * 100)
+    (found,) = parse_challenges(['Bearer realm="https://a/b", service = x,scope="a\\"b"']).values()
+    assert found.parameters == {"realm": "https://a/b", "service": "x", "scope": 'a"b'}

@@ -35,9 +35,12 @@ class Beneath(NamedTuple):
     image: str | None = None
     lowers: tuple[str, ...] = ()
     """Absolute, top-most first."""
+    unpacked: bool = False
+    """Whether the image's layers are directories: files have other inode numbers there."""
 
     def __str__(self) -> str:
-        return ":".join([*self.lowers, *([self.image] if self.image else [])])
+        unpacked = " (unpacked)" if self.unpacked else ""
+        return ":".join([*self.lowers, *([self.image + unpacked] if self.image else [])])
 
 
 class Named(NamedTuple):
@@ -71,7 +74,7 @@ class Uppers:
         home = self._root / name
         try:
             facts = json.loads((home / _FACTS).read_bytes())
-            beneath = Beneath(facts["image"], tuple(facts["lowers"]))
+            beneath = Beneath(facts["image"], tuple(facts["lowers"]), facts.get("unpacked", False))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
@@ -86,17 +89,23 @@ class Uppers:
         return found
 
     def ensure(self, name: str, beneath: Beneath) -> Named:
-        """The upper of that name, made where it is missing; it must lie on `beneath`, if that is anything."""
+        """The upper of that name, made where it is missing; it must lie on `beneath`, if that is anything.
+
+        (On an image that is not named, but unpacked: on the one that it lies on, unpacked.)
+        """
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{name!r}: a name has letters, digits and, but not first, '_', '.' and '-'")
         found = self.find(name)
         if found is None:
-            if not any(beneath):
+            if not beneath.image and not beneath.lowers:
                 raise ConfigError(f"{name}: a new upper needs an image or lowerdir= to lie on")
             self._build(name, beneath)
             self._fresh(name).rename(self._root / name)
             return self.get(name)
-        if any(beneath) and beneath != found.beneath:
+        known = found.beneath
+        if not beneath.image and not beneath.lowers:
+            beneath = known._replace(unpacked=beneath.unpacked)
+        if beneath != known:
             raise ConfigError(f"{name}: lies on {found.beneath}; 'unionfs upper reset' puts it on another")
         return found
 

@@ -126,14 +126,14 @@ def _measured(args: argparse.Namespace, peers: Sequence[Peer]) -> Report:
     from unionfs.bench import copyup
     from unionfs.bench.ending import orderly_end
     from unionfs.bench.mounting import adopt_daemons
-    from unionfs.bench.progress import Progress
     from unionfs.bench.results import Report
     from unionfs.bench.running import Runner
     from unionfs.bench.scratch import temporary
+    from unionfs.cli.progress import Line
 
     adopt_daemons()
-    with orderly_end(), Progress(quiet=args.quiet) as progress, temporary(args.directory) as place:
-        runner = Runner(peers, args.repeats, place, progress.show)
+    with orderly_end(), Line(quiet=args.quiet) as line, temporary(args.directory) as place:
+        runner = Runner(peers, args.repeats, place, line.show)
         about = runner.about
         rows = [row for found in runner.run(copyup.workloads(args.sizes)) for row in found]
         return Report(about, rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
+from unionfs.cli.names import as_printed
 from unionfs.cli.parsers import Subparsers, examples
 from unionfs.cli.sizes import shown_size
 from unionfs.types import Kind
@@ -41,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("other", metavar="IMAGE", nargs="?", help="what an older image is compared to")
     parser.add_argument("-s", "--sizes", action="store_true", help="how large each is, and all together")
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line: path, change, kind, size"
+        "--json", action="store_true", help="one JSON object a line: path, letter, kind, size"
     )
     image_options.add_beneath(parser)
     image_options.add_source(parser)
@@ -76,7 +77,7 @@ def _between_images(args: argparse.Namespace) -> Iterator[Change]:
 
 
 def _as_text(change: Change, *, sizes: bool) -> bytes:
-    line = b"%s /%s" % (change.letter.encode(), change.path)
+    line = b"%s /%s" % (change.letter.encode(), as_printed(change.path))
     if not sizes:
         return line
     known = shown_size(change.size) if change.kind is Kind.FILE else ""
@@ -92,7 +93,7 @@ def _as_json(change: Change) -> bytes:
 
     fields = {
         "path": "/" + os.fsdecode(change.path),
-        "change": change.letter,
+        "letter": change.letter,
         "kind": change.kind.name.lower(),
         "size": change.size,
     }

@@ -78,13 +78,9 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def progress(args: argparse.Namespace) -> Iterator[Progress]:
     """What to tell how far a step has come."""
     from unionfs.cli.progress import Line
-    from unionfs.images.progress import silent
 
-    line = Line()
-    try:
-        yield silent if args.quiet else line
-    finally:
-        line.clear()
+    with Line(quiet=args.quiet) as line:
+        yield line
 
 
 def output(args: argparse.Namespace) -> Output:

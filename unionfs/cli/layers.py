@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     image, layers = opened(args.image, image_options.source(args))
     try:
-        reports = report(layers)
+        reports = report(layers) if image.layers else []
     finally:
         image.close()
         for layer in layers:

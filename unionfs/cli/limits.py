@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from unionfs.images import Limits
 
 _OPTIONS = {
+    "layers": "layers in an image",
     "entries": "entries in a layer",
+    "metadata": "bytes of names and attributes in a layer",
     "depth": "directories, one in another",
     "path": "bytes in a path",
     "extended_header": "bytes in a PAX header",

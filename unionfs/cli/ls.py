@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
+from unionfs.cli.names import as_printed
 from unionfs.cli.parsers import Subparsers, examples
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
             return 0
         for number, (directory, dirs, _others) in enumerate(fs.walk(path)):
             dirs.sort(key=os.fsencode)
-            sys.stdout.buffer.write(b"\n" * bool(number) + os.fsencode(directory) + b":\n")
+            heading = as_printed(os.fsencode(directory))
+            sys.stdout.buffer.write(b"\n" * bool(number) + heading + b":\n")
             _list(fs, directory, args.long)
     return 0
 
@@ -54,12 +56,12 @@ def _list(fs: UnionFS, directory: str, long: bool) -> None:
 
 
 def _print(fs: UnionFS, path: str, name: str, long: bool) -> None:
-    line = os.fsencode(name)
+    line = as_printed(os.fsencode(name))
     status = fs.lstat(path)
     if long:
         line = _details(status).encode() + line
         if fs.islink(path):
-            line += b" -> " + os.fsencode(fs.readlink(path))
+            line += b" -> " + as_printed(os.fsencode(fs.readlink(path)))
     sys.stdout.buffer.write(line + b"\n")
 
 

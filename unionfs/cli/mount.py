@@ -6,9 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options, layer_options, upper
-from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers, examples
-from unionfs.errors import ConfigError
+from unionfs.errors import ConfigError, printable
 from unionfs.layers.urls import is_url
 from unionfs.types import CopyUp
 
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.places:
         return _list()
     from unionfs.adapters.fuse import mounting
-    from unionfs.adapters.fuse.volumes import parse_volume
+    from unionfs.adapters.volumes import parse_volume
     from unionfs.cli.target import image_layers
 
     options = _options(args)
@@ -96,19 +95,20 @@ def run(args: argparse.Namespace) -> int:
         options = options._replace(lowers=(*options.lowers, source))
     image: str | None = None
     layers: list[Layer] = []
+    unpacked = args.unpack or _is_unpacked(args.name)
     if reference:
-        image, layers = image_layers(reference, image_options.source(args), unpacked=args.unpack)
+        image, layers = image_layers(reference, image_options.source(args), unpacked=unpacked)
     if args.name:
-        options, remembered = _named(args.name, options, image)
+        options, remembered = _named(args.name, options, image, unpacked=unpacked)
         if remembered and remembered != image:
-            image, layers = image_layers(remembered, image_options.source(args), unpacked=args.unpack)
+            image, layers = image_layers(remembered, image_options.source(args), unpacked=unpacked)
     mounting.mount(
         mountpoint,
         options,
         image=image,
         image_layers=layers,
         volumes=[parse_volume(text) for text in args.volume],
-        unpacked=args.unpack,
+        unpacked=unpacked,
         transport=args.transport,
         foreground=args.foreground,
     )
@@ -120,14 +120,20 @@ def _options(args: argparse.Namespace) -> Options:
     return parsed._replace(copy_up=args.copy_up or parsed.copy_up, cache=args.cache or parsed.cache)
 
 
-def _named(name: str, options: Options, image: str | None) -> tuple[Options, str | None]:
+def _is_unpacked(name: str | None) -> bool:
+    """Whether the image that an upper lies on, if there is one of that name, is unpacked."""
+    named = upper.uppers().find(name) if name else None
+    return named is not None and named.beneath.unpacked
+
+
+def _named(name: str, options: Options, image: str | None, *, unpacked: bool) -> tuple[Options, str | None]:
     """The options with the upper of that name, and the image that it lies on."""
     from unionfs.adapters import stack
     from unionfs.adapters.uppers import Beneath
 
     if options.upper or options.work:
         raise ConfigError("--name and an upper or work directory at once")
-    beneath = Beneath(image, stack.absolute(options).lowers)
+    beneath = Beneath(image, stack.absolute(options).lowers, unpacked)
     named = upper.uppers().ensure(name, beneath)
     options = options._replace(lowers=named.beneath.lowers, upper=named.upper, work=named.work)
     return options, named.beneath.image

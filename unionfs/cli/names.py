@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 
-
-def printable(name: str) -> str:
-    """One line of text, whatever the name is: what cannot be printed is written as Python does."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+from unionfs.errors import printable
 
 
-def beneath_lines(lowers: Iterable[str], image: str | None) -> Iterator[str]:
+def as_printed(name: bytes) -> bytes:
+    """The name as it is for a program that reads it; on a terminal as text that does nothing to it."""
+    return printable(os.fsdecode(name)).encode(errors="replace") if sys.stdout.isatty() else name
+
+
+def beneath_lines(lowers: Iterable[str], image: str | None, *, unpacked: bool) -> Iterator[str]:
     """What an upper layer lies on, the top-most first, a line each."""
     for path in lowers:
         yield f"lower  {printable(path)}"
     if image:
-        yield f"image  {printable(image)}"
+        yield f"image  {printable(image)}{' (unpacked)' if unpacked else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Self
 
 from unionfs.cli.sizes import SHORT
 from unionfs.cli.terminal import can_rewrite, columns
@@ -13,11 +14,17 @@ _EVERY = 0.1
 
 
 class Line:
-    """A `Progress` that prints to stderr where somebody sees it. Nothing of it stays."""
+    """A `Progress` that prints to stderr where somebody sees it, and wants to. It goes with its ``with``."""
 
-    def __init__(self) -> None:
-        self._shown = can_rewrite(sys.stderr)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._shown = can_rewrite(sys.stderr) and not quiet
         self._next = time.monotonic() + _EVERY
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.clear()
 
     def __call__(self, label: str, done: int, total: int) -> None:
         if self._is_time():
@@ -29,9 +36,14 @@ class Line:
         if self._is_time():
             self._print(f"copying: {size / 1e6:,.0f} MB left")
 
-    def clear(self) -> None:
+    def show(self, doing: str) -> None:
+        """What is done from now on, until something else is."""
         if self._shown:
-            self._print("")
+            self._print(doing)
+
+    def clear(self) -> None:
+        """Make room for results."""
+        self.show("")
 
     def _is_time(self) -> bool:
         now = time.monotonic()

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unionfs.cli.names import beneath_lines, printable
+from unionfs.cli.names import beneath_lines
 from unionfs.cli.parsers import Subparsers
 from unionfs.cli.sizes import shown_size_if_known
+from unionfs.errors import printable
 
 if TYPE_CHECKING:
     from unionfs.adapters.fuse.inventory import Mounted
@@ -58,7 +59,7 @@ def _layers(record: Record | None) -> Iterator[str]:
         return
     if record.options.upper:
         yield f"upper  {printable(record.options.upper)}"
-    yield from beneath_lines(record.options.lowers, record.image)
+    yield from beneath_lines(record.options.lowers, record.image, unpacked=record.unpacked)
     for volume in record.volumes:
         yield f"volume {printable(str(volume))}"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
 from unionfs.cli.parsers import Subparsers
+from unionfs.errors import printable
 
 if TYPE_CHECKING:
     from unionfs.adapters.memory.filesystem import UnionFS
@@ -65,7 +66,7 @@ def _facts(fs: UnionFS, path: str) -> Iterator[tuple[str, object]]:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{name}=0x{content}" for name, content in value.items()) or "none"
+        return printable(" ".join(f"{name}=0x{content}" for name, content in value.items())) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return os.fsencode(str(value)).decode(errors="backslashreplace")
+    return printable(str(value))

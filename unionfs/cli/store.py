@@ -68,14 +68,14 @@ def run_ls(args: argparse.Namespace) -> int:
 def run_verify(args: argparse.Namespace) -> int:
     from unionfs.images import LayerStore, housekeeping
 
-    line, code = Line(), 0
-    for item, problem in housekeeping.verify(LayerStore(), line):
-        line.clear()
-        print(f"{item.path}: {problem}")
-        code = 1
-        if args.repair:
-            housekeeping.repair(item)
-    line.clear()
+    code = 0
+    with Line() as line:
+        for item, problem in housekeeping.verify(LayerStore(), line):
+            line.clear()
+            print(f"{item.path}: {problem}")
+            code = 1
+            if args.repair:
+                housekeeping.repair(item)
     return code
 
 

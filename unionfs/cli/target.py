@@ -76,7 +76,9 @@ def _described(target: str, base: str | None, words: Sequence[str]) -> _Describe
         return _Described(record.options, record.image, record.unpacked)
     named = None if os.path.lexists(target) else upper.uppers().find(target)
     if named:
-        return _Described(Options(lowers=named.beneath.lowers, upper=named.upper), named.beneath.image)
+        beneath = named.beneath
+        options = Options(lowers=beneath.lowers, upper=named.upper)
+        return _Described(options, beneath.image, beneath.unpacked)
     if mounted is not None and _is_overlay(mounted):
         return _Described(parse([mounted.options]))
     return _Described(stack.absolute(parse(words)._replace(upper=target)), base)
@@ -133,8 +135,7 @@ def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False)
     """The image and its layers, out of the local store; progress is told."""
     from unionfs import images
 
-    line = Line()
-    try:
+    with Line() as line:
         return images.open_layers(
             reference,
             None,
@@ -144,5 +145,3 @@ def opened(reference: str, source: Source = AS_USUAL, *, unpacked: bool = False)
             platform=source.platform,
             tls_verify=source.tls_verify,
         )
-    finally:
-        line.clear()

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
-from unionfs.cli.names import printable
 from unionfs.cli.parsers import Subparsers
+from unionfs.errors import printable
 from unionfs.types import Kind
 
 if TYPE_CHECKING:

@@ -23,9 +23,6 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from unionfs.adapters.fuse.unmounting import unmount
 
-    line = Line()
-    try:
+    with Line() as line:
         unmount(args.mountpoint, lazy=args.lazy, progress=line.left)
-    finally:
-        line.clear()
     return 0

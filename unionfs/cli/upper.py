@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unionfs.cli import image_options
-from unionfs.cli.names import beneath_lines, printable
+from unionfs.cli.names import beneath_lines
 from unionfs.cli.parsers import Subparsers, add_commands, examples
 from unionfs.cli.sizes import shown_size_if_known
+from unionfs.errors import printable
 
 if TYPE_CHECKING:
     from unionfs.adapters.uppers import Named, Uppers
@@ -78,7 +79,7 @@ def run_ls(args: argparse.Namespace) -> int:
 
 def _as_text(named: Named, mountpoint: str | None) -> str:
     row = _row(named.name, shown_size_if_known(named.size()), printable(mountpoint or "-"))
-    beneath = beneath_lines(named.beneath.lowers, named.beneath.image)
+    beneath = beneath_lines(named.beneath.lowers, named.beneath.image, unpacked=named.beneath.unpacked)
     return "\n    ".join([row, *beneath])
 
 
@@ -97,14 +98,16 @@ def run_reset(args: argparse.Namespace) -> int:
     from unionfs.adapters.uppers import Beneath
     from unionfs.images import DEFAULT_LIMITS, LayerStore
 
+    places = uppers()
     beneath = None
     if args.image:
+        unpacked = places.get(args.name).beneath.unpacked
         limits, platform, tls_verify = image_options.source(args)
         with LayerStore().open_image(
             args.image, limits or DEFAULT_LIMITS, platform=platform, tls_verify=tls_verify
         ) as image:
-            beneath = Beneath(str(image.reference.pinned(image.descriptor.digest)))
-    uppers().reset(args.name, beneath)
+            beneath = Beneath(str(image.reference.pinned(image.descriptor.digest)), unpacked=unpacked)
+    places.reset(args.name, beneath)
     return 0
 
 

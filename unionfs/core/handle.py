@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from unionfs.core.node import Node
 from unionfs.errors import error
@@ -14,8 +14,22 @@ _EITHER = Access.READ | Access.WRITE
 CHUNK = 1 << 20
 """Bytes copied in one go where they pass through us."""
 
-if TYPE_CHECKING:
-    from unionfs.core.files import SharedFile
+
+class Shared(Protocol):
+    """What all handles of one file share: the file, wherever its data is at the moment."""
+
+    node: Node
+
+    def readable(self) -> File: ...
+    def writable(self) -> File: ...
+    def append(self, data: bytes | memoryview) -> int: ...
+    def truncate(self, size: int) -> None: ...
+    def sync(self, data_only: bool) -> None: ...
+    def flush(self) -> None: ...
+    def stat(self) -> Stat: ...
+    def waits(self, size: int, offset: int) -> bool: ...
+    def is_copied_later(self) -> bool: ...
+    def release(self) -> None: ...
 
 
 class Handle:
@@ -30,7 +44,7 @@ class Handle:
 
     __slots__ = ("_access", "_open", "_shared", "node")
 
-    def __init__(self, shared: SharedFile, access: Access) -> None:
+    def __init__(self, shared: Shared, access: Access) -> None:
         self._shared = shared
         self._access = access
         self._open = True

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from unionfs.images.commit import Details
     from unionfs.images.compression import Compression
     from unionfs.images.convert import convert_squashed
+    from unionfs.images.copy_all import convert_all
     from unionfs.images.documents import Form, Platform
     from unionfs.images.image import Image, ImageLayer, open_image
     from unionfs.images.layer_writer import write_layer
@@ -31,6 +32,7 @@ __all__ = [
     "Progress",
     "Reference",
     "Transport",
+    "convert_all",
     "convert_squashed",
     "default_root",
     "is_reference",
@@ -47,6 +49,7 @@ _HOMES = {
     "unionfs.images.commit": {"Details"},
     "unionfs.images.compression": {"Compression"},
     "unionfs.images.convert": {"convert_squashed"},
+    "unionfs.images.copy_all": {"convert_all"},
     "unionfs.images.documents": {"Form", "Platform"},
     "unionfs.images.image": {"Image", "ImageLayer", "open_image"},
     "unionfs.images.layer_writer": {"write_layer"},

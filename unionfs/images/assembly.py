@@ -7,25 +7,33 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from unionfs.errors import ImageError
 from unionfs.images import configuration, documents, transports
 from unionfs.images.blobs import LayoutFile
 from unionfs.images.compression import CompressingSink, Compression
-from unionfs.images.digest import digest_of
+from unionfs.images.copies import Copies
+from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Descriptor, Form, Json
 from unionfs.images.image import Image, ImageLayer
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.reference import parse_reference
 from unionfs.images.streams import HashedSink, Sink, chunks
-from unionfs.images.transport import Blob, Trust, WholeImage, WrittenLayer
+from unionfs.images.transport import Blob, Trust, WholeImage
 
 Write = Callable[[Sink], object]
 """Writes a layer's uncompressed archive."""
 
 _SCRATCH = "/var/tmp"
 """Where a layer is kept until its digest is known; not in memory, where /tmp often is."""
+
+
+class WrittenLayer(NamedTuple):
+    """A layer as it was written: its blob, and what its uncompressed archive is called."""
+
+    descriptor: Descriptor
+    diff_id: Digest
 
 
 class Output(NamedTuple):
@@ -55,11 +63,11 @@ class Assembly:
     ) -> None:
         """`base` is the image that the new one is made from."""
         self._base = base
-        self._progress = progress
         self._layers: list[WrittenLayer] = []
         self._destination = transports.open_destination(
             parse_reference(destination), Trust(tls_verify=output.tls_verify)
         )
+        self._copies = Copies(self._destination, progress)
         try:
             self._form = self._chosen_form(output.format)
             self._compression = self._chosen_compression(output.compression)
@@ -91,13 +99,12 @@ class Assembly:
         descriptor = layer.descriptor
         if documents.form_of(image.descriptor.media_type) is not self._form:
             descriptor = documents.in_form(descriptor, self._form)
-        if not self._destination.has(descriptor, image.reference):
-            self._destination.add(descriptor, partial(_open, image, layer, self._progress))
+        self._copies.add(image.source, image.reference, layer.descriptor, descriptor)
         self._layers.append(WrittenLayer(descriptor, layer.diff_id))
 
     def _recompress(self, image: Image, layer: ImageLayer) -> None:
         def write(sink: Sink) -> None:
-            with image.open_layer(layer, self._progress) as archive:
+            with image.open_layer(layer, self._copies.meanwhile) as archive:
                 for data in chunks(archive):
                     sink.write(data)
 
@@ -116,7 +123,8 @@ class Assembly:
             media_type = documents.layer_type(self._form, compression)
             descriptor = Descriptor(media_type, blob.digest(), blob.size)
             if not self._destination.has(descriptor, None):
-                self._destination.add(descriptor, partial(_reopen, file, descriptor, self._progress))
+                reopen = partial(_reopen, file, descriptor, self._copies.meanwhile)
+                self._destination.add(descriptor, reopen)
         self._layers.append(WrittenLayer(descriptor, plain.digest()))
 
     def finish(self, config: Json | None = None) -> Descriptor:
@@ -131,33 +139,37 @@ class Assembly:
             assert self._base is not None
             data = self._base.config_data
         config_descriptor = Descriptor(documents.config_type(self._form), digest_of(data), len(data))
-        manifest = self._manifest(config_descriptor)
+        layers = tuple(layer.descriptor for layer in self._layers)
+        manifest = self._manifest(config_descriptor, layers)
         descriptor = Descriptor(documents.manifest_type(self._form), digest_of(manifest), len(manifest))
-        image = WholeImage(manifest, descriptor, data, config_descriptor, tuple(self._layers))
+        image = WholeImage(manifest, descriptor, data, config_descriptor, layers)
+        self._copies.finish()
         self._destination.finish(image)
         return descriptor
 
-    def _manifest(self, config: Descriptor) -> bytes:
+    def _manifest(self, config: Descriptor, layers: tuple[Descriptor, ...]) -> bytes:
         """The base's, byte for byte, where it says the same."""
-        layers = [layer.descriptor for layer in self._layers]
         base = self._base
         if base is not None and self._says_the_same(base, config, layers):
             return base.manifest
         annotations = _annotations(base) if base else {}
         return documents.encode_manifest(self._form, config, layers, annotations)
 
-    def _says_the_same(self, base: Image, config: Descriptor, layers: list[Descriptor]) -> bool:
+    def _says_the_same(self, base: Image, config: Descriptor, layers: tuple[Descriptor, ...]) -> bool:
         return (
             documents.form_of(base.descriptor.media_type) is self._form
             and base.config_descriptor.digest == config.digest
-            and [layer.descriptor for layer in base.layers] == layers
+            and tuple(layer.descriptor for layer in base.layers) == layers
         )
 
     def __enter__(self) -> Assembly:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._destination.close()
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            self._copies.__exit__(*raised)
+        finally:
+            self._destination.close()
 
 
 def _annotations(base: Image) -> Mapping[str, str]:
@@ -169,15 +181,6 @@ def _annotations(base: Image) -> Mapping[str, str]:
 
 
 @contextmanager
-def _open(image: Image, layer: ImageLayer, progress: Progress) -> Iterator[Blob]:
-    with image.open_blob(layer.descriptor) as blob:
-        yield _measured(blob, layer.descriptor, progress)
-
-
-@contextmanager
 def _reopen(file: IO[bytes], descriptor: Descriptor, progress: Progress) -> Iterator[Blob]:
-    yield _measured(LayoutFile(file.fileno(), 0, descriptor.size), descriptor, progress)
-
-
-def _measured(blob: Blob, descriptor: Descriptor, progress: Progress) -> Measured:
-    return Measured(blob, str(descriptor.digest), descriptor.size, progress)
+    blob = LayoutFile(file.fileno(), 0, descriptor.size)
+    yield Measured(blob, str(descriptor.digest), descriptor.size, progress)

@@ -8,7 +8,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from unionfs.errors import ArchiveError, ImageError, ImageNotFoundError
@@ -31,6 +31,7 @@ _CANNOT_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENO
 
 # O_NONBLOCK: opening a fifo must not wait for its writer. Links are no part of a layout.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_DIRECTORY_FLAGS = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 
 
 class LayoutFile:
@@ -120,7 +121,7 @@ class DirectoryLayout:
     @contextmanager
     def open(self, path: str) -> Iterator[LayoutFile]:
         try:
-            fd = os.open(path, _OPEN_FLAGS, dir_fd=self._fd)
+            fd = self._open(path)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -132,6 +133,16 @@ class DirectoryLayout:
             yield LayoutFile(fd, 0, status.st_size)
         finally:
             os.close(fd)
+
+    def _open(self, path: str) -> int:
+        """A descriptor; no directory on the way is a link, either."""
+        *parents, name = path.split("/")
+        with ExitStack() as held:
+            at = self._fd
+            for parent in parents:
+                at = os.open(parent, _DIRECTORY_FLAGS, dir_fd=at)
+                held.callback(os.close, at)
+            return os.open(name, _OPEN_FLAGS, dir_fd=at)
 
     def close(self) -> None:
         os.close(self._fd)

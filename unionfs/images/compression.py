@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from unionfs.errors import ArchiveError, ImageError
 from unionfs.images.limits import Limits
 from unionfs.images.streams import CHUNK, Sink, Source
+from unionfs.images.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,11 @@ class Compression(Enum):
     ZSTD = "zstd"
 
 
-_MAGIC = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
+_MAGIC = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD} | {
+    # A skippable frame, with which pzstd begins (RFC 8878, "Skippable Frames").
+    bytes([first, 0x2A, 0x4D, 0x18]): Compression.ZSTD
+    for first in range(0x50, 0x60)
+}
 
 
 def sniff(start: bytes) -> Compression:
@@ -45,6 +50,8 @@ def sniff(start: bytes) -> Compression:
 
 _FRAMES_MAX = 1 << 20
 """How many beginnings are worth remembering."""
+_EMPTY_MAX = 1 << 16
+"""Members or frames with nothing in them; those of zstd:chunked, eStargz and others are a handful."""
 
 
 class Frame(NamedTuple):
@@ -72,8 +79,10 @@ class Decompressed:
         self._archive = archive
         self._limits = limits
         self._frames: list[Frame] = []
+        self._empty = 0
         self.size = 0
         """Bytes that have come out so far."""
+        self.tally = Tally()
         start = self._input.read()
         self.compression = sniff(start)
         if start and expected not in (None, self.compression):
@@ -90,6 +99,9 @@ class Decompressed:
         frame = Frame(self._input.size - unread, self.size)
         if self._frames and self._frames[-1].plain == frame.plain:
             self._frames[-1] = frame  # the one before was empty
+            self._empty += 1
+            if self._empty > _EMPTY_MAX:
+                raise ArchiveError(f"{self._archive}: more than {_EMPTY_MAX} frames with nothing in them")
         elif len(self._frames) <= _FRAMES_MAX:
             self._frames.append(frame)
 
@@ -108,6 +120,7 @@ class Decompressed:
         except _BrokenError as broken:
             raise ArchiveError(f"{self._archive}: cannot be decompressed: {broken}") from None
         self.size += len(data or b"")
+        self.tally.add_decompressed(self.size, self._input.size)
         self._check_limits()
         return data
 
@@ -167,22 +180,29 @@ def _gunzip(data: bytes, source: _Input, begin: _Begin) -> Iterator[bytes]:
         data = member.unused_data or source.read()
 
 
+_FIRST_STEP = 4096
+"""Bytes that a frame is given at first, then twice as many: what comes after a short one is copied."""
+
+
 def _unzstd(data: bytes, source: _Input, begin: _Begin) -> Iterator[bytes]:
     """Any number of zstd frames, skippable ones included."""
     zstd = _zstd()
-    while data:
-        begin(len(data))
-        frame = zstd.ZstdDecompressor()
+    rest = memoryview(data)
+    while rest:
+        begin(len(rest))
+        frame, step, out = zstd.ZstdDecompressor(), _FIRST_STEP, b""
+        given, whole = rest[:0], rest
         while not frame.eof:
+            if frame.needs_input:
+                whole = rest or memoryview(source.more(out))
+                given, rest = whole[:step], whole[step:]
+                step = min(2 * step, CHUNK)
             try:
-                out = frame.decompress(data, CHUNK)
+                out = frame.decompress(given if frame.needs_input else b"", CHUNK)
             except zstd.ZstdError as broken:
                 raise _BrokenError(broken) from None
-            data = b""
-            if frame.needs_input and not frame.eof:
-                data = source.more(out)
             yield out
-        data = frame.unused_data or source.read()
+        rest = whole[len(given) - len(frame.unused_data) :] or memoryview(source.read())
 
 
 _READERS = {Compression.NONE: _plain, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from unionfs.errors import ImageError
@@ -45,9 +47,9 @@ def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:
     return Digest(algorithm, hashed.hexdigest())
 
 
-def chain_id(diff_ids: tuple[Digest, ...]) -> Digest:
-    """What a stack of layers (lowest first) is called (OCI image-spec, config.md, "Layer ChainID")."""
-    chain = diff_ids[0]
-    for diff_id in diff_ids[1:]:
-        chain = digest_of(f"{chain} {diff_id}".encode())
-    return chain
+def chain_ids(diff_ids: Iterable[Digest]) -> Iterator[Digest]:
+    """What the stacks up to and including each layer are called, lowest first.
+
+    OCI image-spec, config.md, "Layer ChainID".
+    """
+    return accumulate(diff_ids, lambda below, diff_id: digest_of(f"{below} {diff_id}".encode()))

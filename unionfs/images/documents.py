@@ -6,7 +6,7 @@ Every function raises `ImageError` naming the document and the field.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +25,8 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+
+_LISTED_MAX, _SHOWN_MAX = 20, 200
 
 REF_NAME = "org.opencontainers.image.ref.name"
 
@@ -82,14 +84,20 @@ class Descriptor(NamedTuple):
         return fields | ({"annotations": dict(self.annotations)} if self.annotations else {})
 
 
-def parse(data: bytes, what: str) -> Json:
+def parse_any(data: bytes, what: str) -> object:
+    """JSON as everybody reads it: not UTF-16, no NaN and no key twice, all of which `json` would take."""
     try:
-        # UTF-8 and nothing else (RFC 8259): json would also take UTF-16, NaN and the last of two equal keys.
-        document = json.loads(data.decode(), object_pairs_hook=_unambiguous, parse_constant=_no_constant)
+        # UTF-8 and nothing else (RFC 8259).
+        return json.loads(data.decode(), object_pairs_hook=_unambiguous, parse_constant=_no_constant)
     except _AmbiguousError as key:
         raise ImageError(f"{what}: {key} comes more than once") from None
     except (ValueError, RecursionError):
         raise ImageError(f"{what}: not JSON") from None
+
+
+def parse(data: bytes, what: str) -> Json:
+    """As `parse_any`, where it must be an object."""
+    document = parse_any(data, what)
     if not isinstance(document, dict):
         raise ImageError(f"{what}: not a JSON object")
     return document
@@ -110,6 +118,13 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """What there is to choose from, for a message: not more of it than anybody would read."""
+    more = len(names) - _LISTED_MAX
+    shown = ", ".join(name[:_SHOWN_MAX] for name in names[:_LISTED_MAX]) or "nothing"
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def encode(document: Json) -> bytes:
@@ -217,9 +232,14 @@ def manifest_type(form: Form) -> str:
     return _MANIFESTS[form]
 
 
-def form_of(manifest: str) -> Form:
-    """The form of a manifest of this media type."""
-    return Form.DOCKER if manifest == DOCKER_MANIFEST else Form.OCI
+def is_config(media_type: str) -> bool:
+    """Whether it is that of an image's configuration, not of something else that is kept as images are."""
+    return media_type in _CONFIGS.values()
+
+
+def form_of(media_type: str) -> Form:
+    """The form of a manifest or an index of this media type."""
+    return Form.DOCKER if media_type in (DOCKER_MANIFEST, DOCKER_INDEX) else Form.OCI
 
 
 def in_form(layer: Descriptor, form: Form) -> Descriptor:

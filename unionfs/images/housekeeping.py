@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from unionfs.images import kept
+from unionfs.images import kept, tally
 from unionfs.images.digest import Digest
 from unionfs.images.progress import Progress, silent
 from unionfs.images.store import LayerStore, remove
@@ -79,13 +79,14 @@ def verify(store: LayerStore, progress: Progress = silent) -> Iterator[tuple[Ite
 
 
 def _check_layer(store: LayerStore, item: Item) -> Iterator[str]:
-    expected = kept.read(store.path("sums", item.digest))
-    if expected is None:
+    content = kept.read(store.path("sums", item.digest))
+    if content is None:
         yield "nothing is known of what it was"
         return
+    found = tally.found_in(content)
     tree = HostStore(item.path)
     try:
-        if tree_sum(tree) != expected:
+        if tree_sum(tree) != (found[1] if found else content):
             yield "something in it has changed"
     finally:
         tree.close()
@@ -98,11 +99,14 @@ def _check_kept(_store: LayerStore, item: Item) -> Iterator[str]:
 
 def _check_index(_store: LayerStore, item: Item) -> Iterator[str]:
     content = kept.read(item.path)
+    found = tally.found_in(content) if content is not None else None
     try:
         if content is None:
             yield "damaged"
+        elif found is None:
+            yield "not an index of this version"
         else:
-            Index(content)
+            Index(found[1])
     except BrokenIndexError as broken:
         yield str(broken)
 

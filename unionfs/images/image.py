@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from unionfs.errors import ArchiveError, DigestError, ImageError, ImageNotFoundError
 from unionfs.images import documents, platforms, transports
 from unionfs.images.compression import Decompressed
-from unionfs.images.digest import Digest, chain_id
+from unionfs.images.digest import Digest, chain_ids
 from unionfs.images.documents import Descriptor, Platform
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.progress import Measured, Progress, silent
@@ -21,7 +21,8 @@ from unionfs.images.reference import Reference, parse_reference
 from unionfs.images.streams import HashedSource, ReadAhead, Source, chunks, read_all
 from unionfs.images.transport import Blob, ImageSource, Trust
 
-_INDEX_DEPTH = 4
+INDEX_DEPTH = 4
+"""Documents from what a reference names to a manifest, itself the last: indexes within one another."""
 
 
 class LayerStream:
@@ -33,6 +34,8 @@ class LayerStream:
         self._compressed = HashedSource(blob, descriptor.digest.algorithm)
         expected = documents.layer_compression(descriptor.media_type)
         self.decompressed = Decompressed(self._compressed, layer.name, limits, expected)
+        self.tally = self.decompressed.tally
+        """What is read is counted here; whoever takes the archive apart may go on."""
         self._plain = HashedSource(self.decompressed, layer.diff_id.algorithm)
         # One thread decompresses and hashes while the caller's makes something of it.
         self._ahead = ReadAhead(self._plain)
@@ -63,11 +66,23 @@ class ImageLayer(NamedTuple):
     image: str
     descriptor: Descriptor
     diff_id: Digest
+    chain_id: Digest
+    """What it is called with all beneath it: the same archive may stand in two places of a stack."""
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return f"{self.image}: layer {self.descriptor.digest}"
+
+
+class Manifest(NamedTuple):
+    """A manifest and its configuration, verified; whether it is that of an image is another matter."""
+
+    descriptor: Descriptor
+    data: bytes
+    config_descriptor: Descriptor
+    config_data: bytes
+    layers: tuple[Descriptor, ...]
 
 
 class Image(NamedTuple):
@@ -87,7 +102,7 @@ class Image(NamedTuple):
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Blob]:
         """The bytes of a blob, not verified. Raises `ImageError` where it is missing or has another size."""
-        with _open_blob(self.source, descriptor) as blob:
+        with open_blob(self.source, descriptor) as blob:
             yield blob
 
     @contextmanager
@@ -118,11 +133,6 @@ class Image(NamedTuple):
             measured = Measured(given, str(descriptor.digest), descriptor.size, progress)
             source = HashedSource(measured, descriptor.digest.algorithm)
             source.verify(layer.name, descriptor.digest, descriptor.size)
-
-    def chain_id(self, layer: ImageLayer) -> Digest:
-        """What the stack up to and including `layer` is called."""
-        index = self.layers.index(layer)
-        return chain_id(tuple(each.diff_id for each in self.layers[: index + 1]))
 
     def close(self) -> None:
         self.source.close()
@@ -168,45 +178,65 @@ def _read_image(
 ) -> Image:
     root = source.root()
     descriptor = _manifest(source, root, limits, platform)
-    what = _named(source, "manifest", descriptor)
-    manifest = _read_blob(source, descriptor, limits, what)
-    config_descriptor, layers = documents.parse_manifest(documents.parse(manifest, what), what)
-    what = _named(source, "configuration", config_descriptor)
-    config_data = _read_blob(source, config_descriptor, limits, what)
-    config = documents.parse(config_data, what)
+    image = image_of(reference, source, limits, descriptor)
+    if platform is not None and descriptor is root:
+        _check_platform(image.config, named(source, "configuration", image.config_descriptor), platform)
+    return image
+
+
+def image_of(reference: Reference, source: ImageSource, limits: Limits, descriptor: Descriptor) -> Image:
+    """The image of a manifest in a source. Raises `ImageError` for whatever is wrong with its documents."""
+    manifest = read_manifest(source, limits, descriptor)
+    return image_from(reference, source, limits, manifest)
+
+
+def image_from(reference: Reference, source: ImageSource, limits: Limits, manifest: Manifest) -> Image:
+    """The image that a manifest stands for; `ImageError` where it is none."""
+    layers = manifest.layers
+    what = named(source, "configuration", manifest.config_descriptor)
+    config = documents.parse(manifest.config_data, what)
+    if len(layers) > limits.layers:
+        raise ImageError(f"{source.name}: {len(layers)} layers, more than {limits.layers}")
     diff_ids = documents.parse_diff_ids(config, what)
     if len(diff_ids) != len(layers):
         raise ImageError(f"{what}: {len(diff_ids)} diff IDs for {len(layers)} layers")
     for layer in layers:
         if documents.layer_compression(layer.media_type) is None:
             raise ImageError(f"{source.name}: layer {layer.digest}: unknown type {layer.media_type!r}")
-    if platform is not None and descriptor is root:
-        _check_platform(config, what, platform)
-    pairs = zip(layers, diff_ids, strict=True)
+    known = zip(layers, diff_ids, chain_ids(diff_ids), strict=True)
     return Image(
         reference=reference,
         source=source,
         limits=limits,
-        descriptor=descriptor,
-        manifest=manifest,
-        config_descriptor=config_descriptor,
-        config_data=config_data,
+        descriptor=manifest.descriptor,
+        manifest=manifest.data,
+        config_descriptor=manifest.config_descriptor,
+        config_data=manifest.config_data,
         config=config,
-        layers=tuple(ImageLayer(source.name, layer, diff_id) for layer, diff_id in pairs),
+        layers=tuple(ImageLayer(source.name, *each) for each in known),
     )
+
+
+def read_manifest(source: ImageSource, limits: Limits, descriptor: Descriptor) -> Manifest:
+    """Raises `ImageError` where one of the two documents is not as it was announced."""
+    what = named(source, "manifest", descriptor)
+    data = read_blob(source, descriptor, limits, what)
+    config, layers = documents.parse_manifest(documents.parse(data, what), what)
+    config_data = read_blob(source, config, limits, named(source, "configuration", config))
+    return Manifest(descriptor, data, config, config_data, layers)
 
 
 def _manifest(
     source: ImageSource, chosen: Descriptor, limits: Limits, platform: Platform | None
 ) -> Descriptor:
     """The descriptor of the manifest that what a reference names and the platform choose."""
-    for _ in range(_INDEX_DEPTH):
+    for _ in range(INDEX_DEPTH):
         if chosen.media_type in documents.MANIFEST_TYPES:
             return chosen
         if chosen.media_type not in documents.INDEX_TYPES:
             raise ImageError(f"{source.name}: {chosen.digest} is no image: {chosen.media_type!r}")
-        what = _named(source, "index", chosen)
-        index = documents.parse(_read_blob(source, chosen, limits, what), what)
+        what = named(source, "index", chosen)
+        index = documents.parse(read_blob(source, chosen, limits, what), what)
         chosen = platforms.choose(what, documents.parse_index(index, what), platform)
     raise ImageError(f"{source.name}: indexes within indexes")
 
@@ -219,7 +249,8 @@ def _check_platform(config: documents.Json, what: str, wanted: Platform) -> None
 
 
 @contextmanager
-def _open_blob(source: ImageSource, descriptor: Descriptor) -> Iterator[Blob]:
+def open_blob(source: ImageSource, descriptor: Descriptor) -> Iterator[Blob]:
+    """The bytes of a blob, not verified. Raises `ImageError` where it is missing or has another size."""
     with source.open(descriptor) as blob:
         if blob.size != descriptor.size:
             raise DigestError(
@@ -229,16 +260,17 @@ def _open_blob(source: ImageSource, descriptor: Descriptor) -> Iterator[Blob]:
         yield blob
 
 
-def _read_blob(source: ImageSource, descriptor: Descriptor, limits: Limits, what: str) -> bytes:
-    """A small blob, verified."""
+def read_blob(source: ImageSource, descriptor: Descriptor, limits: Limits, what: str) -> bytes:
+    """A small blob, verified; `what` is what messages call it."""
     if descriptor.size > limits.document:
         raise ImageError(f"{what}: larger than {limits.document} bytes")
-    with _open_blob(source, descriptor) as blob:
+    with open_blob(source, descriptor) as blob:
         hashed = HashedSource(blob, descriptor.digest.algorithm)
         data = read_all(hashed)
         hashed.verify(what, descriptor.digest, descriptor.size)
         return data
 
 
-def _named(source: ImageSource, kind: str, descriptor: Descriptor) -> str:
+def named(source: ImageSource, kind: str, descriptor: Descriptor) -> str:
+    """What messages call a document of a source."""
     return f"{source.name}: {kind} {descriptor.digest}"

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 import xxhash
 
 from unionfs.core.layer import Layer
+from unionfs.core.node import join
 from unionfs.images.below import Below
 from unionfs.images.entry import Entry, split
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.placing import Placer
 from unionfs.images.streams import Source, chunks
+from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content, TarReader
 from unionfs.images.unpack import blaming
+from unionfs.images.xattrs import can_be_held
 from unionfs.layers.archive import ArchiveStore, Node, Stored, encode
 from unionfs.types import Kind
 
@@ -28,10 +31,6 @@ _FORMATS = {
 }
 _SYMLINK_MODE = 0o777
 
-# What Linux can hold (xattr(7)); unpacked, a layer has no others either.
-_NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.posix_acl_")
-_WITH_USER_XATTRS = (Kind.FILE, Kind.DIR)
-
 
 def build_index(
     source: Source,
@@ -39,16 +38,18 @@ def build_index(
     *,
     below: Sequence[Layer] = (),
     limits: Limits = DEFAULT_LIMITS,
+    tally: Tally | None = None,
 ) -> bytes:
     """The index of the uncompressed `source`, which messages call `archive`.
 
-    `below` are the layers beneath, top-most first, themselves `ArchiveStore`s. Raises
-    `ArchiveError` for whatever is wrong with the archive.
+    `below` are the layers beneath, top-most first, themselves `ArchiveStore`s; `tally` counts what
+    there are limits of. Raises `ArchiveError` for whatever is wrong with the archive.
     """
     beneath = Below(below)
+    tally = tally or Tally()
     indexing = _Indexing(beneath, len(below))
-    placer = Placer(indexing, beneath, limits)
-    for entry, content in TarReader(source, archive, limits):
+    placer = Placer(indexing, beneath, limits, tally)
+    for entry, content in TarReader(source, archive, limits, tally):
         with blaming(archive, entry):
             placer.add(entry, content)
     return encode(indexing.tree(placer.directories))
@@ -88,9 +89,9 @@ class _Indexing:
     def remove(self, path: bytes) -> None:
         parent, name = split(path)
         del self._nodes[parent].children[name]
-        below = path + b"/"
-        for each in [each for each in self._nodes if each == path or each.startswith(below)]:
-            del self._nodes[each]
+        gone = [path]
+        for each in gone:  # grows while it is gone through
+            gone += [join(each, below) for below in self._nodes.pop(each).children]
 
     def tree(self, directories: Mapping[bytes, Entry]) -> Node:
         for path, entry in directories.items():
@@ -119,10 +120,4 @@ def _digest(content: Content) -> bytes:
 def _holdable(entry: Entry) -> Mapping[bytes, bytes]:
     if not entry.xattrs:
         return entry.xattrs
-    return {
-        name: value
-        for name, value in entry.xattrs.items()
-        if name.startswith(_NAMESPACES)
-        and name not in _NAMESPACES
-        and (entry.kind in _WITH_USER_XATTRS or not name.startswith(b"user."))
-    }
+    return {name: value for name, value in entry.xattrs.items() if can_be_held(entry.kind, name, value)}

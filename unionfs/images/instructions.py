@@ -62,12 +62,12 @@ def _directory(settings: _Settings, value: str) -> None:
 
 def _environment(settings: _Settings, value: str) -> None:
     pairs = _pairs(value)
-    kept = [line for line in settings.get("Env") or [] if line.partition("=")[0] not in pairs]
+    kept = [line for line in _words(settings, "Env") if line.partition("=")[0] not in pairs]
     settings["Env"] = [*kept, *(f"{name}={text}" for name, text in pairs.items())]
 
 
 def _labels(settings: _Settings, value: str) -> None:
-    settings["Labels"] = (settings.get("Labels") or {}) | _pairs(value)
+    settings["Labels"] = _table(settings, "Labels") | _pairs(value)
 
 
 def _ports(settings: _Settings, value: str) -> None:
@@ -75,18 +75,33 @@ def _ports(settings: _Settings, value: str) -> None:
     if not ports or not all(map(_PORT.fullmatch, ports)):
         raise ValueError("not a list of ports")
     named: dict[str, Any] = {port if "/" in port else f"{port}/tcp": {} for port in ports}
-    settings["ExposedPorts"] = (settings.get("ExposedPorts") or {}) | named
+    settings["ExposedPorts"] = _table(settings, "ExposedPorts") | named
 
 
 def _volumes(settings: _Settings, value: str) -> None:
     paths = _json_words(value) or value.split()
     if not paths:
         raise ValueError("names no path")
-    settings["Volumes"] = (settings.get("Volumes") or {}) | {path: {} for path in paths}
+    settings["Volumes"] = _table(settings, "Volumes") | {path: {} for path in paths}
 
 
 def _on_build(settings: _Settings, value: str) -> None:
-    settings["OnBuild"] = [*(settings.get("OnBuild") or []), value]
+    settings["OnBuild"] = [*_words(settings, "OnBuild"), value]
+
+
+def _words(settings: _Settings, key: str) -> list[str]:
+    """What the image has there already; ValueError where that is not what it should be."""
+    words = settings.get(key) or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"the image's own {key} is no list of words")
+    return words
+
+
+def _table(settings: _Settings, key: str) -> dict[str, Any]:
+    table = settings.get(key) or {}
+    if not isinstance(table, dict):
+        raise ValueError(f"the image's own {key} is no JSON object")
+    return table
 
 
 def _pairs(value: str) -> dict[str, str]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from unionfs.images import kept
 from unionfs.images.compression import Compression, Frame
 from unionfs.images.stretch import Identity
+from unionfs.images.tally import Tally
 
 _FRAME = struct.Struct("<QQ")
-_VERSION = 1
+_VERSION = 2
 
 
 class Known(NamedTuple):
@@ -23,6 +24,7 @@ class Known(NamedTuple):
     compression: Compression
     size: int
     """Of the plain bytes."""
+    tally: Tally
     frames: list[Frame]
 
     def write(self, path: Path) -> None:
@@ -32,6 +34,7 @@ class Known(NamedTuple):
             "diff_id": self.diff_id,
             "compression": self.compression.value,
             "size": self.size,
+            "tally": self.tally.counts(),
         }
         frames = b"".join(_FRAME.pack(*frame) for frame in self.frames)
         kept.write(path, json.dumps(head).encode() + b"\n" + frames)
@@ -51,5 +54,6 @@ def read(path: Path) -> Known | None:
         diff_id=head["diff_id"],
         compression=Compression(head["compression"]),
         size=head["size"],
+        tally=Tally(*head["tally"]),
         frames=[Frame(*frame) for frame in _FRAME.iter_unpack(frames)],
     )

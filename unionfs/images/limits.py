@@ -12,7 +12,9 @@ class Limits(NamedTuple):
     bytes have come out: small archives of zeros are common and harmless.
     """
 
+    layers: int = 1000
     entries: int = 2_000_000
+    metadata: int = 256 << 20  # names, links' targets and extended attributes of a layer: they are in memory
     depth: int = 256
     path: int = 4095  # PATH_MAX without its NUL
     extended_header: int = 1 << 20
@@ -24,3 +26,7 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits()
+
+_ANY = (1 << 63) - 1
+NO_LIMITS = Limits(total=_ANY, ratio=_ANY)
+"""Of how much comes out of what has been verified before, by somebody's limits."""

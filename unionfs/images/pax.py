@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 XATTR = b"SCHILY.xattr."
 
+_SPARSE = (b"GNU.sparse.", b"SCHILY.realsize")
+"""GNU tar's ways of saying that data has holes, and star's."""
 _CHARSETS = {b"BINARY", b"ISO-IR 10646 2000 UTF-8"}
 _LENGTH = re.compile(rb"([1-9][0-9]{0,7}) ")
 _DECIMAL = re.compile(rb"(-?)([0-9]{1,19})(?:\.([0-9]*))?")
@@ -40,7 +42,7 @@ def decode_records(data: bytes) -> dict[bytes, bytes]:
 def _check(key: bytes, value: bytes) -> None:
     if b"\0" in key:
         raise ValueError("NUL in the name of a PAX record")
-    if key.startswith(b"GNU.sparse."):
+    if key.startswith(_SPARSE):
         raise ValueError("sparse files are not supported")
     if key == b"hdrcharset" and value not in _CHARSETS:
         raise ValueError("unknown hdrcharset")

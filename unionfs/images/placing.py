@@ -26,10 +26,13 @@ from unionfs.dialects.aufs import OPAQUE, PREFIX
 from unionfs.images.below import Below
 from unionfs.images.entry import Entry, shown, split
 from unionfs.images.limits import Limits
+from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content
 from unionfs.types import NAME_MAX, Kind
 
 _LINKS_MAX = 40  # as the kernel's own walk (path_resolution(7))
+_STEPS_MAX, _STEPS_OF_ENTRY = 1 << 20, 64
+"""Names in symbolic links' targets that are gone through for a whole layer: so many, and for each entry."""
 _BOOKKEEPING = PREFIX + PREFIX  # AuFS's own files: kept as they are, shown by no reader
 _NO_WHITEOUT_FOR = frozenset({b"", b".", b"..", PREFIX})
 _DEFAULT_DIRECTORY = Entry(b"", Kind.DIR, 0o755)
@@ -61,14 +64,17 @@ class Target(Protocol):
 class Placer:
     """The placing of one layer. Rules that an entry breaks are ValueErrors here."""
 
-    def __init__(self, target: Target, below: Below, limits: Limits) -> None:
+    def __init__(self, target: Target, below: Below, limits: Limits, tally: Tally) -> None:
         self._target = target
         self._below = below
         self._limits = limits
+        self._tally = tally
         self._named: set[bytes] = set()  # the paths that an entry was about
         self._others: dict[bytes, Entry] = {}  # what the layer has, but for directories
         self._whiteouts: set[bytes] = set()  # the paths that this layer hides
         self._opaque: set[bytes] = set()  # the directories that it hides all of
+        self._inside: dict[bytes, set[bytes]] = {}  # what is in a directory, where it may be replaced
+        self._steps = 0
         self.directories: dict[bytes, Entry] = {}
         """What the directories made so far shall be in the end, the root among them."""
         self.directories[b""] = self._implied(b"")
@@ -83,6 +89,7 @@ class Placer:
         if not self._make_room(path, entry):
             return
         self._named.add(path)
+        self._note(path)
         if entry.kind is Kind.DIR:
             self._add_directory(path, entry)
         elif entry.hardlink is not None:
@@ -128,6 +135,9 @@ class Placer:
                 raise ValueError("too many symbolic links")
             done = b"" if target.startswith(b"/") else done
             todo.extend(target.split(b"/")[::-1])
+            self._steps += target.count(b"/") + 1
+            if self._steps > _STEPS_MAX + _STEPS_OF_ENTRY * len(self._named):
+                raise ValueError("too many symbolic links, and too long ones")
         return done
 
     def _check_length(self, path: bytes) -> None:
@@ -135,6 +145,7 @@ class Placer:
         name = split(path)[1]
         if len(path) > self._limits.path or len(name) > NAME_MAX or path.count(b"/") >= self._limits.depth:
             raise ValueError("leads to a name that is too long")
+        self._tally.add_path(path)
 
     def _link_target(self, path: bytes) -> bytes | None:
         """Where the symbolic link leads that is at `path`; None where none is."""
@@ -150,6 +161,7 @@ class Placer:
             self._target.remove(path)
         self._target.directory(path)
         self.directories[path] = implied
+        self._note(path)
 
     def _implied(self, path: bytes) -> Entry:
         """What a directory looks like that the archive has no entry for."""
@@ -181,13 +193,17 @@ class Placer:
         if path in self.directories and entry.kind is Kind.DIR:
             return
         self._target.remove(path)
-        below = path + b"/"
-        for known in (self._named, self._others, self.directories):
-            for each in [each for each in known if each == path or each.startswith(below)]:
-                if isinstance(known, set):
-                    known.discard(each)
-                else:
-                    del known[each]
+        gone = [path]
+        for each in gone:  # grows while it is gone through
+            gone += self._inside.pop(each, ())
+            self._named.discard(each)
+            self._others.pop(each, None)
+            self.directories.pop(each, None)
+
+    def _note(self, path: bytes) -> None:
+        """Remember what a directory holds: only where the last of two entries wins it is ever asked."""
+        if self._limits.last_wins and path:
+            self._inside.setdefault(split(path)[0], set()).add(path)
 
     def _add_directory(self, path: bytes, entry: Entry) -> None:
         if path not in self.directories:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from unionfs.errors import ImageNotFoundError
-from unionfs.images.documents import Descriptor, Platform
+from unionfs.images.documents import Descriptor, Platform, listed
 
 _ARCHITECTURES = {
     "x86_64": ("amd64", ""),
@@ -47,7 +47,7 @@ def choose(what: str, choices: Sequence[Descriptor], wanted: Platform | None) ->
                 return choice
     if wanted is None and len(choices) == 1:
         return choices[0]
-    names = ", ".join(sorted(str(choice.platform or "of no platform") for choice in choices)) or "nothing"
+    names = listed(sorted({str(choice.platform or "of no platform") for choice in choices}))
     raise ImageNotFoundError(f"{what}: nothing for {platform}; there is: {names}")
 
 

@@ -6,18 +6,19 @@ So a mount can be looked at and committed without the registry, from its digest 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
+from unionfs.errors import ImageError
 from unionfs.images import documents, kept, transports
 from unionfs.images.blobs import LayoutFile, MadeFile
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor
 from unionfs.images.reference import Reference
 from unionfs.images.streams import HashedSource, read_all
-from unionfs.images.transport import Blob, ImageSource, Trust
+from unionfs.images.transport import Blob, ImageSource, Remote, Trust
 
 
 class PulledSource:
@@ -27,18 +28,25 @@ class PulledSource:
         self._reference = reference
         self._trust = trust
         self._path = path
+        self._opened: ImageSource | None = None
+        self._lock = threading.Lock()
         self.name = f"docker://{reference.path}"
 
-    @cached_property
+    @property
     def _registry(self) -> ImageSource:
-        return transports.open_source(self._reference, self._trust)
+        with self._lock:
+            if self._opened is None:
+                self._opened = transports.open_source(self._reference, self._trust)
+            return self._opened
 
     def root(self) -> Descriptor:
         digest = self._reference.digest
         if digest is None or not self._path(digest).is_file():
             return self._registry.root()
-        data = self._path(digest).read_bytes()
         what = f"{self.name}: {digest}"
+        if self._path(digest).stat().st_size > self._trust.limits.document:  # as a layer may be
+            raise ImageError(f"{what}: larger than {self._trust.limits.document} bytes")
+        data = self._path(digest).read_bytes()
         return Descriptor(documents.media_type_of(documents.parse(data, what), what), digest, len(data))
 
     @contextmanager
@@ -63,6 +71,10 @@ class PulledSource:
             file.write(data)
         return data
 
+    def interrupt(self) -> None:
+        if isinstance(self._opened, Remote):
+            self._opened.interrupt()
+
     def close(self) -> None:
-        if "_registry" in vars(self):
-            self._registry.close()
+        if self._opened is not None:
+            self._opened.close()

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from unionfs.images import kept
 from unionfs.images.compression import Compression, Decompressed, Frame
-from unionfs.images.limits import DEFAULT_LIMITS
+from unionfs.images.limits import NO_LIMITS
 from unionfs.images.streams import chunks
 from unionfs.images.stretch import Stretch
 
@@ -80,7 +80,7 @@ class FramesReader:
     def _decompress(self, number: int) -> bytes:
         start = self._frames[number].packed
         packed = io.BytesIO(self._blob.pread(self._packed_ends[number] - start, start))
-        return b"".join(chunks(Decompressed(packed, "frame", DEFAULT_LIMITS)))
+        return b"".join(chunks(Decompressed(packed, "frame", NO_LIMITS)))
 
     def close(self) -> None:
         self._frame.cache_clear()

@@ -30,6 +30,10 @@ class Skipped:
             return False
         return True
 
+    def count(self, what: str) -> None:
+        """One that is not even tried."""
+        self._counts[what] += 1
+
     def report(self, archive: str) -> None:
         if self._counts:
             counts = ", ".join(f"{count} {what}" for what, count in sorted(self._counts.items()))

@@ -30,28 +30,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unionfs.core.layer import Layer
 from unionfs.dialects.aufs import AufsDialect
-from unionfs.images import kept, known
+from unionfs.images import kept, known, tally, whole_files
 from unionfs.images.compression import Compression, Decompressed
 from unionfs.images.contents import PackedContents, PlainContents, TrustedBlob, WholeFiles
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Platform
 from unionfs.images.image import Image, ImageLayer, open_image, read_image
 from unionfs.images.known import Known
-from unionfs.images.limits import DEFAULT_LIMITS, Limits
-from unionfs.images.locks import exclusive, sync_directory
+from unionfs.images.limits import DEFAULT_LIMITS, NO_LIMITS, Limits
 from unionfs.images.progress import Measured, Progress, silent
 from unionfs.images.pulled import PulledSource
 from unionfs.images.readers import FramesReader, GzipReader, LazyReader, Reader, are_short, can_seek
 from unionfs.images.reference import Transport, parse_reference
 from unionfs.images.streams import FileSource, HashedSource, Source, chunks
 from unionfs.images.stretch import Stretch
-from unionfs.images.transport import Trust
+from unionfs.images.transfers import Transfers
+from unionfs.images.transport import Remote, Trust
 from unionfs.layers.archive import ArchiveStore, BrokenIndexError, Contents, Index
 from unionfs.layers.host import HostStore
 from unionfs.layers.host.lease import Lease
+from unionfs.layers.host.locks import exclusive
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # What reads archives is imported where one is read: a mount of what is known already starts without it.
 
@@ -110,17 +115,23 @@ class LayerStore:
         layers: list[Layer] = []
         contents: list[Contents] = []
         try:
-            for layer in image.layers:
-                if unpacked:
-                    store: HostStore | ArchiveStore = self._directory(image, layer, layers, progress)
-                else:
-                    store = self._archive(image, layer, layers, contents, progress)
-                layers.insert(0, Layer(store, AufsDialect()))
+            with Transfers(progress) as transfers:
+                arrivals = self._arrivals(image, transfers)
+                for layer in image.layers:
+                    if layer.descriptor.digest in arrivals:
+                        transfers.wait(arrivals[layer.descriptor.digest])
+                    if unpacked:
+                        store: HostStore | ArchiveStore = self._directory(
+                            image, layer, layers, transfers.meanwhile
+                        )
+                    else:
+                        store = self._archive(image, layer, layers, contents, transfers.meanwhile)
+                    layers.insert(0, Layer(store, AufsDialect()))
         except BaseException:
             for opened in layers:
                 opened.store.close()
             raise
-        return layers
+        return layers or [_nothing(image)]
 
     def open_image(
         self,
@@ -151,10 +162,11 @@ class LayerStore:
             if directory.is_dir():
                 # Not needed to show the layer; but who names a broken image is to learn of it.
                 self._recognise(image, layer, blob, progress)
-            else:
-                with exclusive(self.lock(chain)):
-                    if not directory.is_dir():
-                        self._unpack(image, layer, below, blob, progress, directory)
+            with exclusive(self.lock(chain)):
+                if not directory.is_dir():
+                    self._unpack(image, layer, below, blob, progress, directory)
+                elif not _is_counted(kept.read(self.path("sums", chain)), image.limits):
+                    self._count(image, layer, below, blob, progress)
             return _LeasedStore(directory, layer.name, leases.pop_all())
 
     def _unpack(
@@ -181,16 +193,31 @@ class LayerStore:
                     blob.from_start() as source,
                     image.open_layer(layer, progress, source) as archive,
                 ):
-                    unpack(archive, layer.name, store, below=below, limits=image.limits)
+                    unpack(archive, layer.name, store, below=below, limits=image.limits, tally=archive.tally)
                 store.sync()
-                kept.write(self.path("sums", self._chain(image, layer)), tree_sum(store))
+                content = archive.tally.in_front_of(tree_sum(store))
+                kept.write(self.path("sums", self._chain(image, layer)), content)
             finally:
                 store.close()
             partial_.rename(directory)
-            sync_directory(directory.parent)
+            whole_files.sync_directory(directory.parent)
         except BaseException:
             remove(partial_)
             raise
+
+    def _count(
+        self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
+    ) -> None:
+        """Hold a layer that is unpacked already against other limits than when it was."""
+        from unionfs.images.checking import check
+
+        path = self.path("sums", self._chain(image, layer))
+        known_ = kept.read(path)
+        with blob.from_start() as source, image.open_layer(layer, progress, source) as archive:
+            check(archive, layer.name, below=below, limits=image.limits, tally=archive.tally)
+        if known_ is not None:
+            found = tally.found_in(known_)
+            kept.write(path, archive.tally.in_front_of(bytes(found[1] if found else known_)))
 
     # Indexed
 
@@ -214,21 +241,30 @@ class LayerStore:
         self, image: Image, layer: ImageLayer, below: Sequence[Layer], blob: Stretch, progress: Progress
     ) -> tuple[Index, Known]:
         chain = self._chain(image, layer)
-        index = self._index(chain)
+        index = self._index(chain, image.limits)
         if index is not None:
             about = self._recognise(image, layer, blob, progress)
-            if about is not None:
+            if about is not None and about.tally.is_within(image.limits):
                 return index, about
         with exclusive(self.lock(chain)):
-            index, about = self._index(chain), known.read(self._known(layer))
-            if index is None or about is None or about.identity != blob.identity():
+            index, about = self._index(chain, image.limits), known.read(self._known(layer))
+            if (
+                index is None
+                or about is None
+                or about.identity != blob.identity()
+                or not about.tally.is_within(image.limits)
+            ):
                 index, about = self._make_index(image, layer, below, blob, progress)
         return index, about
 
-    def _index(self, chain: Digest) -> Index | None:
+    def _index(self, chain: Digest, limits: Limits) -> Index | None:
+        """None where there is none, or one of what is beyond these limits: who makes it anew is told so."""
         content = kept.read(self.path("index", chain))
+        found = tally.found_in(content) if content is not None else None
+        if found is None or not found[0].is_within(limits):
+            return None
         try:
-            return None if content is None else Index(content)
+            return Index(found[1])
         except BrokenIndexError:
             return None
 
@@ -242,11 +278,13 @@ class LayerStore:
             blob.from_start() as source,
             image.open_layer(layer, progress, source) as archive,
         ):
-            content = build_index(archive, layer.name, below=below, limits=image.limits)
+            content = build_index(archive, layer.name, below=below, limits=image.limits, tally=archive.tally)
         plain = archive.decompressed
-        about = Known(identity, str(layer.diff_id), plain.compression, plain.size, plain.frames)
+        about = Known(
+            identity, str(layer.diff_id), plain.compression, plain.size, archive.tally, plain.frames
+        )
         about.write(self._known(layer))
-        kept.write(self.path("index", self._chain(image, layer)), content)
+        kept.write(self.path("index", self._chain(image, layer)), archive.tally.in_front_of(content))
         return Index(content), about
 
     def _recognise(self, image: Image, layer: ImageLayer, blob: Stretch, progress: Progress) -> Known | None:
@@ -290,6 +328,24 @@ class LayerStore:
 
     # Blobs
 
+    def _arrivals(self, image: Image, transfers: Transfers) -> dict[Digest, Future[None]]:
+        """The blobs that have to be fetched, all on their way: the layers above come while one is read."""
+        arrivals: dict[Digest, Future[None]] = {}
+        for layer in image.layers if isinstance(image.source, Remote) else ():
+            _, digest, size, *_ = layer.descriptor
+            if digest not in arrivals and not self.path("blobs", digest).exists():
+                fetch = partial(self._fetch, image, layer)
+                arrivals[digest] = transfers.start(str(digest), size, fetch, image.source)
+        return arrivals
+
+    def _fetch(self, image: Image, layer: ImageLayer, progress: Progress) -> None:
+        blob = layer.descriptor
+        path = self.path("blobs", blob.digest)
+        with exclusive(self.lock(blob.digest), waiting=lambda: progress(str(blob.digest), 0, blob.size)):
+            if not path.exists():
+                with image.open_blob(blob) as source:
+                    _keep(layer, source, progress, path)
+
     def _blob(self, image: Image, layer: ImageLayer, progress: Progress) -> Stretch:
         """The layer's blob, open: where the image has it, or fetched where that is no file of this host."""
         blob = layer.descriptor
@@ -298,9 +354,7 @@ class LayerStore:
             with image.open_blob(blob) as source:
                 if isinstance(source, FileSource):
                     return Stretch(*source.extent())
-                with exclusive(self.lock(blob.digest)):
-                    if not path.exists():
-                        _fetch(layer, source, progress, path)
+            self._fetch(image, layer, progress)
         with open(path, "rb") as file:
             return Stretch(file.fileno(), 0, blob.size)
 
@@ -311,7 +365,7 @@ class LayerStore:
 
     def _chain(self, image: Image, layer: ImageLayer) -> Digest:
         """What the layer is called with all beneath it, under the rules that it was read by."""
-        chain = image.chain_id(layer)
+        chain = layer.chain_id
         return digest_of(f"last wins: {chain}".encode()) if image.limits.last_wins else chain
 
     @contextmanager
@@ -336,6 +390,19 @@ class LayerStore:
         return directory
 
 
+def _is_counted(content: memoryview | None, limits: Limits) -> bool:
+    """Whether the sum of an unpacked layer says that it is within these limits."""
+    found = tally.found_in(content) if content is not None else None
+    return found is not None and found[0].is_within(limits)
+
+
+def _nothing(image: Image) -> Layer:
+    """What an image without layers shows."""
+    from unionfs.layers.memory import MemoryStore
+
+    return Layer(MemoryStore(image.source.name), AufsDialect())
+
+
 def remove(path: Path) -> None:
     """Take away what there is, a tree or a file."""
     if path.is_dir() and not path.is_symlink():
@@ -346,7 +413,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _fetch(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> None:
+def _keep(layer: ImageLayer, source: Source, progress: Progress, path: Path) -> None:
     blob = layer.descriptor
     measured = Measured(source, str(blob.digest), blob.size, progress)
     hashed = HashedSource(measured, blob.digest.algorithm)
@@ -358,7 +425,7 @@ def _fetch(layer: ImageLayer, source: Source, progress: Progress, path: Path) ->
 
 def _decompress(layer: ImageLayer, blob: Stretch, path: Path) -> None:
     with blob.from_start() as source, kept.aside(path) as file:
-        plain = HashedSource(Decompressed(source, layer.name, DEFAULT_LIMITS), layer.diff_id.algorithm)
+        plain = HashedSource(Decompressed(source, layer.name, NO_LIMITS), layer.diff_id.algorithm)
         for data in chunks(plain):
             file.write(data)
         plain.verify(f"{layer.name}: diff ID", layer.diff_id)
@@ -399,4 +466,4 @@ def memory_layers(image: Image, progress: Progress = silent) -> list[Layer]:
         with image.open_layer(layer, progress) as archive:
             unpack(archive, layer.name, store, below=layers, limits=image.limits)
         layers.insert(0, Layer(store, AufsDialect()))
-    return layers
+    return layers or [_nothing(image)]

@@ -22,6 +22,7 @@ from unionfs.images import pax, tar_format
 from unionfs.images.entry import Entry, shown
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.streams import CHUNK, SkippingSource, Source
+from unionfs.images.tally import Tally
 from unionfs.images.tar_format import BLOCK, ZERO_BLOCK, Header
 from unionfs.types import NAME_MAX, Kind
 
@@ -100,18 +101,26 @@ class Content:
 
 
 class TarReader:
-    """Iterates over an archive's entries, each with its data."""
+    """Iterates over an archive's entries, each with its data; `tally` counts what there are limits of."""
 
-    def __init__(self, source: Source, archive: str, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        source: Source,
+        archive: str,
+        limits: Limits = DEFAULT_LIMITS,
+        tally: Tally | None = None,
+    ) -> None:
         self._input = _Input(source, archive)
         self._limits = limits
+        self._tally = tally or Tally()
 
     def __iter__(self) -> Iterator[tuple[Entry, Content]]:
-        count = 0
         while (entry := self._next()) is not None:
-            count += 1
-            if count > self._limits.entries:
+            self._tally.add_entry(entry)
+            if self._tally.entries > self._limits.entries:
                 raise self._input.fail(f"more than {self._limits.entries} entries")
+            if self._tally.metadata > self._limits.metadata:
+                raise self._input.fail(f"more than {self._limits.metadata} bytes of names and attributes")
             content = Content(self._input, entry.size)
             yield entry, content
             content.skip()
@@ -164,6 +173,7 @@ class TarReader:
         size = tar_format.decode_number(header.size)
         if not 0 <= size <= self._limits.extended_header:
             raise ValueError(f"extended header of {size} bytes")
+        self._tally.add_extended_header(size)
         data = self._input.exactly(size, "extended header")
         self._skip_padding(size)
         return data

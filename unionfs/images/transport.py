@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.reference import Reference
@@ -35,7 +34,7 @@ class Blob(Source, Protocol):
 
 
 class ImageSource(Protocol):
-    """Where one image is read from. Nothing of what it gives is verified."""
+    """Where one image is read from, by any number of threads. Nothing of what it gives is verified."""
 
     @property
     def name(self) -> str:
@@ -50,15 +49,16 @@ class ImageSource(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Remote(Protocol):
+    """A source or a destination of which others have to be asked, over a network."""
+
+    def interrupt(self) -> None:
+        """Have what other threads wait for end with an `ImageError`; nothing can be asked any more."""
+
+
 OpenBlob = Callable[[], AbstractContextManager[Blob]]
 """Opens a blob anew: who writes it may have to begin again."""
-
-
-class WrittenLayer(NamedTuple):
-    """A layer as it was written: its blob, and what its uncompressed archive is called."""
-
-    descriptor: Descriptor
-    diff_id: Digest
 
 
 class WholeImage(NamedTuple):
@@ -68,8 +68,18 @@ class WholeImage(NamedTuple):
     descriptor: Descriptor
     config: bytes
     config_descriptor: Descriptor
-    layers: tuple[WrittenLayer, ...]
+    layers: tuple[Descriptor, ...]
     """Lowest first."""
+
+
+class WholeIndex(NamedTuple):
+    """An index, and the documents of all that it names; the blobs are there."""
+
+    data: bytes
+    descriptor: Descriptor
+    images: tuple[WholeImage, ...]
+    indexes: tuple[tuple[Descriptor, bytes], ...]
+    """Those within it, each after what it names."""
 
 
 class Destination(Protocol):
@@ -91,6 +101,10 @@ class Destination(Protocol):
     def plain(self) -> bool:
         """Whether layers are kept without compression."""
 
+    @property
+    def concurrent(self) -> bool:
+        """Whether several threads may `add` layers at once, in any order."""
+
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
         """Whether a layer's blob is there already, or can be had without its bytes from `origin`."""
 
@@ -101,3 +115,11 @@ class Destination(Protocol):
         """Write the configuration and, as the last step, the manifest."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class IndexDestination(Destination, Protocol):
+    """A destination where an index can be kept, with all that it names."""
+
+    def finish_index(self, index: WholeIndex) -> None:
+        """As `finish`, for all images at once; the index is the last that is written."""

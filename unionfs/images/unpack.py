@@ -18,7 +18,9 @@ from unionfs.images.limits import DEFAULT_LIMITS, Limits
 from unionfs.images.placing import Placer
 from unionfs.images.skipped import Skipped
 from unionfs.images.streams import Source, chunks
+from unionfs.images.tally import Tally
 from unionfs.images.tar_reader import Content, TarReader
+from unionfs.images.xattrs import can_be_held
 from unionfs.types import File, Kind
 
 _FORMATS = {Kind.CHAR: stat.S_IFCHR, Kind.BLOCK: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}
@@ -45,18 +47,20 @@ def unpack(
     *,
     below: Sequence[Layer] = (),
     limits: Limits = DEFAULT_LIMITS,
+    tally: Tally | None = None,
 ) -> None:
     """Fill an empty store from the uncompressed `source`, which messages call `archive`.
 
-    `below` are the layers beneath, top-most first. Raises `ArchiveError` for whatever is
-    wrong with the archive, `OSError` for what is wrong with the machine; the store then
-    holds a part of the layer and is of no use. Owners, devices and xattrs that this
-    process must not set are left out, with one warning.
+    `below` are the layers beneath, top-most first; `tally` counts what there are limits of.
+    Raises `ArchiveError` for whatever is wrong with the archive, `OSError` for what is wrong
+    with the machine; the store then holds a part of the layer and is of no use. Owners,
+    devices and xattrs that this process must not set are left out, with one warning.
     """
     beneath = Below(below)
+    tally = tally or Tally()
     unpacking = _Unpacking(store, beneath)
-    placer = Placer(unpacking, beneath, limits)
-    for entry, content in TarReader(source, archive, limits):
+    placer = Placer(unpacking, beneath, limits, tally)
+    for entry, content in TarReader(source, archive, limits, tally):
         with blaming(archive, entry):
             placer.add(entry, content)
     unpacking.finish(placer.directories)
@@ -134,7 +138,10 @@ class _Unpacking:
         if (entry.uid, entry.gid) != store.owner:
             self.skipped.attempt("owners", partial(store.chown, path, entry.uid, entry.gid))
         for name, value in entry.xattrs.items():
-            self._set_xattr(path, name, value)
+            if can_be_held(entry.kind, name, value):
+                self._set_xattr(path, name, value)
+            else:
+                self.skipped.count("extended attributes")
         if entry.kind is not Kind.SYMLINK:
             store.chmod(path, entry.mode)
         store.utimens(path, entry.mtime_ns, entry.mtime_ns)

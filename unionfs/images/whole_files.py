@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,24 @@ def publish(file: IO[bytes], path: Path) -> None:
     os.fchmod(file.fileno(), 0o644)
     os.fsync(file.fileno())
     os.rename(file.name, path)
+
+
+def is_there(path: Path, size: int) -> bool:
+    """Whether there is a regular file of that size; a link to one is none."""
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Put a directory's names on stable storage."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def write(data: bytes, path: Path) -> None:

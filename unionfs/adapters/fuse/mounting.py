@@ -12,9 +12,10 @@ from unionfs.adapters import stack
 from unionfs.adapters.fuse import daemon, device, records, transports
 from unionfs.adapters.fuse.detaching import detach
 from unionfs.adapters.fuse.unmounting import is_stale, unmount
-from unionfs.adapters.fuse.volumes import Volume, attach
+from unionfs.adapters.fuse.volumes import attach
 from unionfs.adapters.mountinfo import is_unionfs_at
 from unionfs.adapters.options import Options
+from unionfs.adapters.volumes import Volume
 from unionfs.core.layer import Layer
 from unionfs.errors import ConfigError, UnionError
 

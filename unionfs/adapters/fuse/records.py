@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from unionfs.adapters.fuse.logs import drop_empty, log_path
-from unionfs.adapters.fuse.volumes import Volume
 from unionfs.adapters.mountinfo import is_unionfs_at
 from unionfs.adapters.options import Options
 from unionfs.adapters.ownership import Range
+from unionfs.adapters.volumes import Volume
 from unionfs.errors import ConfigError
 
 _LOOKS_AGAIN_AFTER = 0.005

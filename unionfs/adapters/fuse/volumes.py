@@ -1,4 +1,4 @@
-"""Volumes: directories and files of this host that show at a path of a mounted union, outside its layers.
+"""Volumes of a mounted union.
 
 Each is a bind mount (mount(8), "Bind mounts") on top of the union's. So it is shared with whoever
 else uses it, at its own speed and with its own semantics, and no layer or commit knows of it; a
@@ -16,9 +16,9 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NamedTuple
 
-from unionfs.errors import ConfigError
+from unionfs.adapters.mountinfo import mounts
+from unionfs.adapters.volumes import FILE_PLACE_MODE, PLACE_MODE, Volume, refusal
 
 _MS_RDONLY = 1
 _MS_REMOUNT = 32
@@ -27,33 +27,7 @@ _MNT_DETACH = 2
 _LOCKED = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC
 """Flags that a remount must repeat in a user namespace; mount(2) has the same bits for them."""
 
-_MODES = {"rw": False, "ro": True}
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class Volume(NamedTuple):
-    """`host` is an absolute path of this host; `path` one in the union, without a leading slash."""
-
-    host: str
-    path: str
-    read_only: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.host}:/{self.path}{':ro' if self.read_only else ''}"
-
-
-def parse_volume(text: str) -> Volume:
-    """``HOST:PATH[:ro|rw]``, as podman-run(1) has it. `ConfigError` for anything else."""
-    host, _, rest = text.partition(":")
-    path, colon, mode = rest.partition(":")
-    names = path.strip("/").split("/")
-    if not host or not path.startswith("/") or (colon and mode not in _MODES):
-        raise ConfigError(f"volume {text}: not HOST:PATH[:ro|rw] with an absolute PATH")
-    if any(name in ("", ".", "..") for name in names):
-        raise ConfigError(f"volume {text}: the path in the union is '/', or has '.', '..' or '//' in it")
-    if not os.path.exists(host):
-        raise ConfigError(f"volume {text}: {host} does not exist")
-    return Volume(os.path.realpath(host), "/".join(names), _MODES[mode or "rw"])
 
 
 def attach(mountpoint: str, volumes: Sequence[Volume]) -> None:
@@ -67,14 +41,32 @@ def attach(mountpoint: str, volumes: Sequence[Volume]) -> None:
             _attach(mountpoint, volume)
         except OSError as failure:
             detach(mountpoint, volumes[:number])
-            raise ConfigError(f"volume {volume.host}:/{volume.path}: {failure.strerror}") from None
+            raise refusal(volume, failure) from None
 
 
 def detach(mountpoint: str, volumes: Sequence[Volume]) -> None:
     """Take them away, the last one first, even where they are in use; who uses one may go on with it."""
     for volume in reversed(volumes):
-        with suppress(OSError), _opened(mountpoint, volume.path) as place:
-            _call("umount2", place, _MNT_DETACH)
+        _detach(mountpoint, volume.path)
+    moved = {_identity(volume.host) for volume in volumes} - {None}
+    for mount in reversed(mounts()) if moved else ():
+        # A directory on the way to it has another name by now.
+        if mount.mountpoint.startswith(f"{mountpoint}/") and _identity(mount.mountpoint) in moved:
+            _detach(mountpoint, mount.mountpoint.removeprefix(f"{mountpoint}/"))
+
+
+def _detach(mountpoint: str, path: str) -> None:
+    with suppress(OSError), _opened(mountpoint, path) as place:
+        _call("umount2", place, _MNT_DETACH)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Of a file, or of what is mounted on it."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _attach(mountpoint: str, volume: Volume) -> None:
@@ -93,13 +85,13 @@ def _make_place(mountpoint: str, volume: Volume) -> None:
         fd = _step(held, None, mountpoint)
         for parent in parents:
             with suppress(FileExistsError):
-                os.mkdir(parent, 0o755, dir_fd=fd)
+                os.mkdir(parent, PLACE_MODE, dir_fd=fd)
             fd = _step(held, fd, parent)
         with suppress(FileExistsError):
             if os.path.isdir(volume.host):
-                os.mkdir(name, 0o755, dir_fd=fd)
+                os.mkdir(name, PLACE_MODE, dir_fd=fd)
             else:
-                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=fd))
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_PLACE_MODE, dir_fd=fd))
 
 
 @contextmanager

@@ -180,7 +180,7 @@ class UnionFile(io.RawIOBase):
     @property
     def size(self) -> int:
         """The length of the file, in bytes."""
-        return self._fs.union.getattr(self._handle.node).size
+        return self._handle.stat().size
 
     def tell(self) -> int:
         self._check_open()

@@ -8,7 +8,7 @@ import posixpath
 import stat as _s
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from typing import IO, TYPE_CHECKING, Any, AnyStr, NamedTuple, overload
 
@@ -26,6 +26,8 @@ from unionfs.adapters.memory.resolve import (
     resolve,
 )
 from unionfs.adapters.memory.results import NS, Entries, stat_result, statvfs_result
+from unionfs.adapters.memory.tree import Tree
+from unionfs.adapters.volumes import Volume, parse_volume
 from unionfs.core.attrs import Changes
 from unionfs.errors import error
 from unionfs.types import Access, Kind, Owner, RenameFlags, XattrFlags
@@ -33,11 +35,13 @@ from unionfs.types import Access, Kind, Owner, RenameFlags, XattrFlags
 if TYPE_CHECKING:
     from _typeshed import OpenBinaryMode, OpenTextMode
 
+    from unionfs.adapters.memory.volumes import WithVolumes
     from unionfs.core.handle import Handle
     from unionfs.core.layer import Layer, UpperLayer
     from unionfs.core.node import Node
     from unionfs.core.union import Union
     from unionfs.layers.fsspec.store import UrlOptions
+    from unionfs.layers.host.shared import SharedStore
 
 FILE_MODE = 0o644
 DIR_MODE = 0o755
@@ -73,7 +77,9 @@ class UnionFS:
     and no other may have. A layer in a dialect that cannot be guessed is given as a
     `Layer` (store and dialect); or all that are given by name have `dialect` (``aufs``, …).
     `url_options` are what the file systems of URLs are made with, by protocol:
-    ``{"s3": {"anon": True}}``. New files belong to `owner` (uid, gid), by default to this
+    ``{"s3": {"anon": True}}``. `volumes` are directories and files of this host that are shown
+    outside of all layers, each as ``HOST:PATH[:ro]`` (``unionfs mount --volume``): shared with whoever
+    else uses them, and in no `diff` or commit. New files belong to `owner` (uid, gid), by default to this
     process's effective ids. Raises `unionfs.ConfigError` for layers that do not fit together.
 
     Calls have the names, arguments and results of those in `os` and `os.path`; what is said of one
@@ -108,8 +114,12 @@ class UnionFS:
         owner: tuple[int, int] | None = None,
         dialect: str | None = None,
         url_options: UrlOptions | None = None,
+        volumes: Sequence[str] = (),
     ) -> None:
+        parsed = [parse_volume(text) for text in volumes]
         self._adopt(opened(lowers, upper, work, read_only, dialect, url_options), owner)
+        if parsed:
+            self._attach(parsed)
 
     @classmethod
     def over(cls, union: Union, owner: tuple[int, int] | None = None) -> UnionFS:
@@ -121,7 +131,20 @@ class UnionFS:
     def _adopt(self, union: AbstractContextManager[Union], owner: tuple[int, int] | None) -> None:
         self._held = ExitStack()
         self.union = self._held.enter_context(union)
+        self._tree: Tree = self.union
+        self._volumes: WithVolumes | None = None
         self.owner = Owner(os.geteuid(), os.getegid()) if owner is None else Owner(*owner)
+
+    def _attach(self, volumes: Sequence[Volume]) -> None:
+        from unionfs.adapters.memory.volumes import WithVolumes
+
+        self._tree = self._volumes = WithVolumes(self.union)
+        self._held.callback(self._volumes.close)
+        try:
+            self._volumes.attach(volumes, self.owner)
+        except BaseException:
+            self.close()
+            raise
 
     # The union as a whole.
 
@@ -143,10 +166,14 @@ class UnionFS:
     def layer_of(self, path: AnyPath, *, follow_symlinks: bool = True) -> Layer | UpperLayer:
         """The layer that a file's metadata comes from; its `name` is what people call it.
 
-        Data may come from a layer further down, where the metadata alone was copied up.
+        Data may come from a layer further down, where the metadata alone was copied up. EINVAL for
+        what is in a volume.
         """
         with naming(path):
-            return self.union.layer_of(self._node(path, follow_symlinks))
+            node = self._node(path, follow_symlinks)
+            if self._volume_of(node) is not None:
+                raise error(errno.EINVAL)
+            return self.union.layer_of(node)
 
     def path(self, *segments: AnyPath) -> UnionPath:
         """`segments`, joined, as a path object; the root if there are none."""
@@ -154,12 +181,16 @@ class UnionFS:
 
     def statvfs(self, path: AnyPath) -> os.statvfs_result:
         with naming(path):
-            self._node(path)
+            volume = self._volume_of(self._node(path))
+            if volume is not None:
+                return statvfs_result(volume.statfs(), read_only=not volume.writable)
             return statvfs_result(self.union.statfs(), read_only=self.union.upper is None)
 
     def sync(self) -> None:
         """Return once everything written so far is on stable storage, and every file is whole."""
         self.union.sync()
+        if self._volumes is not None:
+            self._volumes.sync()
 
     def close(self) -> None:
         """Make what was written last, and close the layers, those that were given as stores too."""
@@ -184,7 +215,7 @@ class UnionFS:
 
     def stat(self, path: AnyPath, *, follow_symlinks: bool = True) -> os.stat_result:
         with naming(path):
-            return stat_result(self.union.getattr(self._node(path, follow_symlinks)))
+            return stat_result(self._tree.getattr(self._node(path, follow_symlinks)))
 
     def lstat(self, path: AnyPath) -> os.stat_result:
         return self.stat(path, follow_symlinks=False)
@@ -206,17 +237,17 @@ class UnionFS:
 
     def readlink(self, path: Path[AnyStr]) -> AnyStr:
         with naming(path):
-            return like(os.fspath(path), self.union.readlink(self._node(path, follow=False)))
+            return like(os.fspath(path), self._tree.readlink(self._node(path, follow=False)))
 
     def listdir(self, path: Path[AnyStr]) -> list[AnyStr]:
         given = os.fspath(path)
         with naming(path):
-            return [like(given, entry.name) for entry in self.union.readdir(self._node(path))]
+            return [like(given, entry.name) for entry in self._tree.readdir(self._node(path))]
 
     def scandir(self, path: Path[AnyStr]) -> Entries[AnyStr]:
         """The entries of a directory with their kinds, as objects like `os.DirEntry`."""
         with naming(path):
-            return Entries(self, os.fspath(path), self.union.readdir(self._node(path)))
+            return Entries(self, os.fspath(path), self._tree.readdir(self._node(path)))
 
     def walk(
         self,
@@ -318,20 +349,20 @@ class UnionFS:
 
     def _handle(self, path: bytes, how: files.Mode) -> Handle:
         if not how.creates:
-            return self.union.open(resolve(self.union, path), how.access)
+            return self._tree.open(resolve(self._tree, path), how.access)
         slot = self._slot_to_create(path, how.exclusive)
-        node = None if how.exclusive else occupant(self.union, slot)
+        node = None if how.exclusive else occupant(self._tree, slot)
         if node is None:
-            node, handle = self.union.create(slot.parent, slot.name, FILE_MODE, self.owner)
+            node, handle = self._tree.create(slot.parent, slot.name, FILE_MODE, self.owner)
             if not how.access & Access.APPEND:
                 return handle
             handle.close()
-        return self.union.open(node, how.access)
+        return self._tree.open(node, how.access)
 
     def _slot_to_create(self, path: bytes, exclusive: bool) -> Slot:
         if not exclusive:
-            return locate_for_open(self.union, path)
-        slot = locate_new(self.union, path, directory=True)
+            return locate_for_open(self._tree, path)
+        slot = locate_new(self._tree, path, directory=True)
         if slot.slash:
             raise error(errno.EISDIR)
         return slot
@@ -340,8 +371,8 @@ class UnionFS:
 
     def mkdir(self, path: AnyPath, mode: int = DIR_MODE) -> None:
         with naming(path):
-            slot = locate_new(self.union, encode(path), directory=True)
-            self.union.mkdir(slot.parent, slot.name, mode, self.owner)
+            slot = locate_new(self._tree, encode(path), directory=True)
+            self._tree.mkdir(slot.parent, slot.name, mode, self.owner)
 
     def makedirs(self, name: Path[AnyStr], mode: int = DIR_MODE, exist_ok: bool = False) -> None:
         """Make a directory (with `mode`) and the parents it lacks (with 0o755)."""
@@ -363,9 +394,9 @@ class UnionFS:
     def mknod(self, path: AnyPath, mode: int = 0o600, device: int = 0) -> None:
         """A device, fifo or socket; an empty regular file if `mode` has no format bits."""
         with naming(path):
-            slot = locate_new(self.union, encode(path))
+            slot = locate_new(self._tree, encode(path))
             mode = mode if _s.S_IFMT(mode) else mode | _s.S_IFREG
-            self.union.mknod(slot.parent, slot.name, mode, device, self.owner)
+            self._tree.mknod(slot.parent, slot.name, mode, device, self.owner)
 
     def mkfifo(self, path: AnyPath, mode: int = FILE_MODE) -> None:
         self.mknod(path, _s.S_IFIFO | mode)
@@ -376,35 +407,35 @@ class UnionFS:
             target = encode(src)
             if not target:
                 raise error(errno.ENOENT)
-            slot = locate_new(self.union, encode(dst))
-            self.union.symlink(slot.parent, slot.name, target, self.owner)
+            slot = locate_new(self._tree, encode(dst))
+            self._tree.symlink(slot.parent, slot.name, target, self.owner)
 
     def link(self, src: AnyPath, dst: AnyPath, *, follow_symlinks: bool = False) -> None:
         """Make `dst` one more name of `src`; of a symbolic link itself, as link(2), unless told to follow."""
         with naming(src, dst):
             node = self._node(src, follow_symlinks)
-            slot = locate_new(self.union, encode(dst))
-            self.union.link(node, slot.parent, slot.name)
+            slot = locate_new(self._tree, encode(dst))
+            self._tree.link(node, slot.parent, slot.name)
 
     # Removing and moving.
 
     def unlink(self, path: AnyPath) -> None:
         with naming(path):
-            slot = locate(self.union, encode(path))
+            slot = locate(self._tree, encode(path))
             if slot.name in NOT_NAMES:
                 raise error(errno.EISDIR)
             if slot.slash:
                 raise error(errno.EISDIR if self._is_dir(slot) else errno.ENOTDIR)
-            self.union.unlink(slot.parent, slot.name)
+            self._tree.unlink(slot.parent, slot.name)
 
     remove = unlink
 
     def rmdir(self, path: AnyPath) -> None:
         with naming(path):
-            slot = locate(self.union, encode(path))
+            slot = locate(self._tree, encode(path))
             if slot.name in NOT_NAMES:
                 raise error(_RMDIR_ERRORS[slot.name])
-            self.union.rmdir(slot.parent, slot.name)
+            self._tree.rmdir(slot.parent, slot.name)
 
     def rename(self, src: AnyPath, dst: AnyPath, *, flags: RenameFlags = RenameFlags.NONE) -> None:
         """Move a file or directory, replacing what may be at `dst`, as rename(2).
@@ -412,9 +443,9 @@ class UnionFS:
         `flags` are those of renameat2(2): `RenameFlags.NOREPLACE`, `EXCHANGE`.
         """
         with naming(src, dst):
-            old, new = locate(self.union, encode(src)), locate(self.union, encode(dst))
+            old, new = locate(self._tree, encode(src)), locate(self._tree, encode(dst))
             self._check_rename(old, new, flags)
-            self.union.rename(old.parent, old.name, new.parent, new.name, flags)
+            self._tree.rename(old.parent, old.name, new.parent, new.name, flags)
 
     replace = rename
 
@@ -454,11 +485,11 @@ class UnionFS:
 
     def getxattr(self, path: AnyPath, attribute: AnyPath, *, follow_symlinks: bool = True) -> bytes:
         with naming(path):
-            return self.union.getxattr(self._node(path, follow_symlinks), encode(attribute))
+            return self._tree.getxattr(self._node(path, follow_symlinks), encode(attribute))
 
     def listxattr(self, path: AnyPath, *, follow_symlinks: bool = True) -> list[str]:
         with naming(path):
-            return [decode(name) for name in self.union.listxattr(self._node(path, follow_symlinks))]
+            return [decode(name) for name in self._tree.listxattr(self._node(path, follow_symlinks))]
 
     def setxattr(
         self, path: AnyPath, attribute: AnyPath, value: bytes, flags: int = 0, *, follow_symlinks: bool = True
@@ -466,16 +497,19 @@ class UnionFS:
         """Set an extended attribute; `flags` may be `os.XATTR_CREATE` or `os.XATTR_REPLACE`."""
         with naming(path):
             node = self._node(path, follow_symlinks)
-            self.union.setxattr(node, encode(attribute), bytes(value), XattrFlags(flags))
+            self._tree.setxattr(node, encode(attribute), bytes(value), XattrFlags(flags))
 
     def removexattr(self, path: AnyPath, attribute: AnyPath, *, follow_symlinks: bool = True) -> None:
         with naming(path):
-            self.union.removexattr(self._node(path, follow_symlinks), encode(attribute))
+            self._tree.removexattr(self._node(path, follow_symlinks), encode(attribute))
 
     # Paths to nodes.
 
     def _node(self, path: AnyPath, follow: bool = True) -> Node:
-        return resolve(self.union, encode(path), follow)
+        return resolve(self._tree, encode(path), follow)
+
+    def _volume_of(self, node: Node) -> SharedStore | None:
+        return None if self._volumes is None else self._volumes.store_of(node)
 
     def _kind(self, path: AnyPath, follow: bool = True) -> Kind | None:
         """None where there is nothing, or `path` cannot be one: what `os.path`'s questions need."""
@@ -485,11 +519,11 @@ class UnionFS:
             return None
 
     def _is_dir(self, slot: Slot) -> bool:
-        return self.union.lookup(slot.parent, slot.name).kind is Kind.DIR
+        return self._tree.lookup(slot.parent, slot.name).kind is Kind.DIR
 
     def _change(self, path: AnyPath, changes: Changes, follow: bool = True) -> None:
         with naming(path):
-            self.union.setattr(self._node(path, follow), changes)
+            self._tree.setattr(self._node(path, follow), changes)
 
 
 def _close(pid: int, held: ExitStack) -> None:

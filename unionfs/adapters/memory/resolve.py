@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
+from unionfs.adapters.memory.tree import Tree
 from unionfs.core.node import Node
-from unionfs.core.union import Union
 from unionfs.errors import error
 from unionfs.types import Kind
 
@@ -29,79 +29,79 @@ class Slot(NamedTuple):
     """Whether a slash follows the name, which asks for a directory."""
 
 
-def resolve(union: Union, path: bytes, follow: bool = True, start: Node | None = None) -> Node:
+def resolve(tree: Tree, path: bytes, follow: bool = True, start: Node | None = None) -> Node:
     """The node that `path` leads to from `start` (by default the root).
 
     A symbolic link at the end is followed if `follow`, or if a slash comes after it.
     Raises ENOENT, ENOTDIR, ELOOP or ENAMETOOLONG.
     """
-    at = _start(union, path, start)
+    at = _start(tree, path, start)
     ahead = _components(path)
     links = 0
     while ahead:
-        node = _step(union, at, ahead.pop())
+        node = _step(tree, at, ahead.pop())
         if node.kind is not Kind.SYMLINK or not (follow or ahead):
             at = node
             continue
         links += 1
         if links > MAX_LINKS:
             raise error(errno.ELOOP)
-        target = union.readlink(node)
-        at = _start(union, target, at)
+        target = tree.readlink(node)
+        at = _start(tree, target, at)
         ahead += _components(target)
     return at
 
 
-def locate(union: Union, path: bytes, start: Node | None = None) -> Slot:
+def locate(tree: Tree, path: bytes, start: Node | None = None) -> Slot:
     """The place that `path` names; a symbolic link there is not followed."""
     if not path:
         raise error(errno.ENOENT)
     trimmed = path.rstrip(b"/")
     cut = trimmed.rfind(b"/") + 1
-    parent = resolve(union, trimmed[:cut], start=start) if cut else _start(union, path, start)
+    parent = resolve(tree, trimmed[:cut], start=start) if cut else _start(tree, path, start)
     return Slot(parent, trimmed[cut:], slash=len(trimmed) < len(path))
 
 
-def locate_new(union: Union, path: bytes, directory: bool = False) -> Slot:
+def locate_new(tree: Tree, path: bytes, directory: bool = False) -> Slot:
     """The place where something new shall be made.
 
     Raises EEXIST for a path that ends in no name, ENOENT for a slash after the name of
     what is not to be a `directory`. That the name is free is not checked.
     """
-    slot = locate(union, path)
+    slot = locate(tree, path)
     if slot.name in NOT_NAMES:
         raise error(errno.EEXIST)
     if slot.slash and not directory:
-        raise error(errno.ENOENT if occupant(union, slot) is None else errno.EEXIST)
+        raise error(errno.ENOENT if occupant(tree, slot) is None else errno.EEXIST)
     return slot
 
 
-def locate_for_open(union: Union, path: bytes) -> Slot:
+def locate_for_open(tree: Tree, path: bytes) -> Slot:
     """The place of a file to open or else to make: O_CREAT follows symbolic links, also dangling ones."""
-    slot = locate(union, path)
+    slot = locate(tree, path)
     for _ in range(MAX_LINKS + 1):
         if slot.slash or slot.name in NOT_NAMES:
             raise error(errno.EISDIR)
-        node = occupant(union, slot)
+        node = occupant(tree, slot)
         if node is None or node.kind is not Kind.SYMLINK:
             return slot
-        slot = locate(union, union.readlink(node), slot.parent)
+        slot = locate(tree, tree.readlink(node), slot.parent)
     raise error(errno.ELOOP)
 
 
-def occupant(union: Union, slot: Slot) -> Node | None:
+def occupant(tree: Tree, slot: Slot) -> Node | None:
     """What is at `slot`."""
     try:
-        return union.lookup(slot.parent, slot.name)
+        return tree.lookup(slot.parent, slot.name)
     except FileNotFoundError:
         return None
 
 
-def _start(union: Union, path: bytes, relative: Node | None) -> Node:
+def _start(tree: Tree, path: bytes, relative: Node | None) -> Node:
     """Where `path` starts; ENOENT for the empty path, as POSIX has it."""
     if not path:
         raise error(errno.ENOENT)
-    return union.root if relative is None or path.startswith(b"/") else relative
+    return tree.root if relative is None or path.startswith(b"/") else relative
 
 
 def _components(path: bytes) -> list[bytes]:
@@ -113,11 +113,11 @@ def _components(path: bytes) -> list[bytes]:
     return names
 
 
-def _step(union: Union, at: Node, name: bytes) -> Node:
+def _step(tree: Tree, at: Node, name: bytes) -> Node:
     if at.kind is not Kind.DIR:
         raise error(errno.ENOTDIR)
     if name == b".":
         return at
     if name == b"..":
-        return union.parent(at)
-    return union.lookup(at, name)
+        return tree.parent(at)
+    return tree.lookup(at, name)

@@ -10,7 +10,6 @@ from pathlib import Path
 from unionfs.images import whole_files
 from unionfs.images.documents import Descriptor
 from unionfs.images.entry import Entry
-from unionfs.images.locks import sync_directory
 from unionfs.images.streams import HashedSource, chunks
 from unionfs.images.tar_writer import TarWriter
 from unionfs.images.transport import Blob
@@ -53,7 +52,7 @@ class ArchiveFile:
     def publish(self) -> None:
         self._tar.close()
         whole_files.publish(self._file, self._path)
-        sync_directory(self._path.parent)
+        whole_files.sync_directory(self._path.parent)
 
     def close(self) -> None:
         """Drop the archive, unless it has its name."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -17,7 +18,9 @@ from unionfs.images.transports.credentials import Credentials
 from unionfs.images.transports.web import Request, Web, origin_of
 
 _SCHEME = re.compile(r"\s*([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))')
+_CHALLENGE_LIMIT = 16 << 10
+"""Bytes of a header; looking for parameters in one that is made for it takes the square of its length."""
 _TOKEN_LIMIT = 1 << 20
 _CLIENT = "unionfs"
 
@@ -31,7 +34,7 @@ def parse_challenges(headers: Iterable[str]) -> dict[str, Challenge]:
     """What the ``WWW-Authenticate`` headers ask for, by scheme in lower case."""
     found = {}
     for header in headers:
-        match = _SCHEME.fullmatch(header)
+        match = _SCHEME.fullmatch(header[:_CHALLENGE_LIMIT])
         if match:
             parameters = {
                 key.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain
@@ -50,6 +53,7 @@ class Authorization:
         self._repository = repository
         self._scopes = [f"repository:{repository}:{actions}"]
         self._value: str | None = None
+        self._lock = threading.Lock()
 
     @property
     def header(self) -> Mapping[str, str]:
@@ -62,12 +66,17 @@ class Authorization:
             self._scopes.append(scope)
             self._value = None
 
-    def answer(self, registry: str, headers: Iterable[str]) -> bool:
+    def answer(self, refused: Request, headers: Iterable[str]) -> bool:
         """Whether a request that was refused with these headers is worth another try.
 
-        `registry` is the URL that refused. Raises `ImageError` where a token cannot be had.
+        Raises `ImageError` where a token cannot be had.
         """
-        challenges = parse_challenges(headers)
+        with self._lock:
+            if self._value not in (None, refused.private.get("Authorization")):
+                return True  # another thread has asked meanwhile
+            return self._authorise(refused.url, parse_challenges(headers))
+
+    def _authorise(self, registry: str, challenges: Mapping[str, Challenge]) -> bool:
         known = credentials.find(self._host, self._repository)
         if "bearer" in challenges:
             self._value = f"Bearer {self._token(registry, challenges['bearer'].parameters, known)}"

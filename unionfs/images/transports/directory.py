@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,16 +13,15 @@ from unionfs.images.blobs import DirectoryLayout
 from unionfs.images.digest import Digest, digest_of
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import Limits
-from unionfs.images.locks import sync_directory
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
-from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage, WholeIndex
 
 _MANIFEST = "manifest.json"
 _VERSION = "version"
 _VERSION_START = b"Directory Transport Version: "
 _VERSION_TEXT = _VERSION_START + b"1.1\n"
-_BLOB = re.compile(r"[0-9a-f]{64}|sha512-[0-9a-f]{128}")
+_KEPT = re.compile(r"([0-9a-f]{64}|sha512-[0-9a-f]{128})(\.manifest\.json)?")
 _DOCUMENT_TYPES = documents.MANIFEST_TYPES | documents.INDEX_TYPES
 
 
@@ -65,8 +64,8 @@ class DirectorySource:
     def _file(self, descriptor: Descriptor) -> str:
         if descriptor is self._root:
             return _MANIFEST
-        suffix = f".{_MANIFEST}" if descriptor.media_type in _DOCUMENT_TYPES else ""
-        return _blob_file(descriptor.digest) + suffix
+        is_document = descriptor.media_type in _DOCUMENT_TYPES
+        return (_document_file if is_document else _blob_file)(descriptor.digest)
 
     def close(self) -> None:
         self._files.close()
@@ -76,11 +75,17 @@ def _blob_file(digest: Digest) -> str:
     return digest.hex if digest.algorithm == "sha256" else f"{digest.algorithm}-{digest.hex}"
 
 
+def _document_file(digest: Digest) -> str:
+    """A manifest's or an index's that another index names."""
+    return f"{_blob_file(digest)}.{_MANIFEST}"
+
+
 class DirectoryDestination:
     """A directory with one image. One that holds an image already gets the new one in its place."""
 
     forms = frozenset(Form)
     plain = False
+    concurrent = True
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -94,8 +99,7 @@ class DirectoryDestination:
         return version.is_file() and version.read_bytes().startswith(_VERSION_START)
 
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
-        path = self._root / _blob_file(layer.digest)
-        return path.is_file() and path.stat().st_size == layer.size
+        return whole_files.is_there(self._root / _blob_file(layer.digest), layer.size)
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
         with open_blob() as blob, whole_files.temporary(self._root) as file:
@@ -103,15 +107,24 @@ class DirectoryDestination:
             whole_files.publish(file, self._root / _blob_file(layer.digest))
 
     def finish(self, image: WholeImage) -> None:
-        config = _blob_file(image.config_descriptor.digest)
-        whole_files.write(image.config, self._root / config)
-        whole_files.write(_VERSION_TEXT, self._root / _VERSION)
-        sync_directory(self._root)
-        whole_files.write(image.manifest, self._root / _MANIFEST)
-        sync_directory(self._root)
-        kept = {config, *(_blob_file(each.descriptor.digest) for each in image.layers)}
+        self._publish(image.manifest, {}, [image])
+
+    def finish_index(self, index: WholeIndex) -> None:
+        below = [*((image.descriptor, image.manifest) for image in index.images), *index.indexes]
+        named = {_document_file(descriptor.digest): data for descriptor, data in below}
+        self._publish(index.data, named, index.images)
+
+    def _publish(self, root: bytes, named: Mapping[str, bytes], images: Sequence[WholeImage]) -> None:
+        """Write `root` as the manifest, after what it names; what has been kept for another one goes."""
+        configs = {_blob_file(image.config_descriptor.digest): image.config for image in images}
+        for name, data in {**configs, **named, _VERSION: _VERSION_TEXT}.items():
+            whole_files.write(data, self._root / name)
+        whole_files.sync_directory(self._root)
+        whole_files.write(root, self._root / _MANIFEST)
+        whole_files.sync_directory(self._root)
+        layers = {_blob_file(layer.digest) for image in images for layer in image.layers}
         for entry in self._root.iterdir():
-            if _BLOB.fullmatch(entry.name) and entry.name not in kept:
+            if _KEPT.fullmatch(entry.name) and entry.name not in {*configs, *named, *layers}:
                 entry.unlink()
 
     def close(self) -> None:

@@ -83,10 +83,7 @@ class DockerArchiveSource:
 
     def _listed(self) -> list[_Listed]:
         what = f"{self.name}/{_MANIFEST}"
-        try:
-            images = json.loads(self._read(_MANIFEST))
-        except (ValueError, RecursionError):
-            raise ImageError(f"{what}: not JSON") from None
+        images = documents.parse_any(self._read(_MANIFEST), what)
         if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
             raise ImageError(f"{what}: not a list of images")
         return [_listed(image, what) for image in images]
@@ -145,7 +142,7 @@ def _chosen(reference: Reference, images: Sequence[_Listed]) -> _Listed:
         return found[0]
     names = [", ".join(image.tags) or f"@{position}" for position, image in enumerate(images)]
     problem = "names several images" if found else "no such image"
-    raise ImageNotFoundError(f"{reference}: {problem}; there is: {', '.join(names) or 'nothing'}")
+    raise ImageNotFoundError(f"{reference}: {problem}; there is: {documents.listed(names)}")
 
 
 def _check_name(archive: str, path: str, digest: Digest) -> None:
@@ -167,6 +164,7 @@ class DockerArchiveDestination:
 
     forms = frozenset({Form.DOCKER})
     plain = True
+    concurrent = False
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path
@@ -183,7 +181,7 @@ class DockerArchiveDestination:
     def finish(self, image: WholeImage) -> None:
         config = f"{image.config_descriptor.digest.hex}.json"
         self._archive.add_document(config, image.config)
-        layers = [_layer_path(layer.descriptor) for layer in image.layers]
+        layers = [_layer_path(layer) for layer in image.layers]
         listed = {"Config": config, "RepoTags": self._tags, "Layers": layers}
         self._archive.add_document(_MANIFEST, json.dumps([listed]).encode())
         self._archive.publish()

@@ -78,7 +78,7 @@ class Download:
                 raise DigestError(f"{self._what} is {length} bytes long, announced as {self.size}")
             self._pass_over(answer, self._position)
         else:
-            raise self._repository.refusal(answer)
+            raise self._repository.refusal(answer, self._what)
 
     def _pass_over(self, answer: Answer, size: int) -> None:
         """A registry that knows no ranges sends everything again."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from unionfs.images.blobs import DirectoryLayout, Layout
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form, Json
 from unionfs.images.limits import DEFAULT_LIMITS, Limits
-from unionfs.images.locks import exclusive, sync_directory
 from unionfs.images.reference import Reference
 from unionfs.images.streams import read_all
-from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage, WholeIndex
+from unionfs.layers.host.locks import exclusive
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
@@ -62,9 +62,7 @@ class LayoutSource:
         self._layout.close()
 
     def _index(self) -> tuple[Descriptor, ...]:
-        version = read_document(self._layout, LAYOUT_FILE, self._limits).get("imageLayoutVersion")
-        if not isinstance(version, str) or not version.startswith("1."):
-            raise ImageError(f"{self.name}/{LAYOUT_FILE}: unknown version {version!r}")
+        check_version(self._layout, self._limits)
         index = read_document(self._layout, INDEX_FILE, self._limits)
         return documents.parse_index(index, f"{self.name}/{INDEX_FILE}")
 
@@ -81,6 +79,12 @@ class LayoutSource:
                 return Descriptor(documents.media_type_of(document, what), digest, file.size)
         except FileNotFoundError:
             raise ImageNotFoundError(f"{self.name}: no such image: {digest}") from None
+
+
+def check_version(layout: Layout, limits: Limits) -> None:
+    version = read_document(layout, LAYOUT_FILE, limits).get("imageLayoutVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise ImageError(f"{layout.name}/{LAYOUT_FILE}: unknown version {repr(version)[:80]}")
 
 
 def read_document(layout: Layout, path: str, limits: Limits) -> Json:
@@ -105,9 +109,22 @@ def _choose_tag(reference: Reference, choices: tuple[Descriptor, ...]) -> Descri
     # One manifest under one tag twice is still one manifest.
     if len({choice.digest for choice in found}) == 1:
         return found[0]
-    names = ", ".join(sorted(choice.tag or f"@{choice.digest}" for choice in choices)) or "nothing"
+    names = documents.listed(sorted(choice.tag or f"@{choice.digest}" for choice in choices))
     problem = "names several images" if found else "no such image"
     raise ImageNotFoundError(f"{reference}: {problem}; there is: {names}")
+
+
+Document = tuple[Descriptor, bytes]
+
+
+def documents_of(image: WholeImage) -> Sequence[Document]:
+    """The last is what names the others."""
+    return (image.config_descriptor, image.config), (image.descriptor, image.manifest)
+
+
+def documents_of_index(index: WholeIndex) -> Sequence[Document]:
+    below = [each for image in index.images for each in documents_of(image)]
+    return *below, *index.indexes, (index.descriptor, index.data)
 
 
 def index_entry(manifest: Descriptor, tag: str | None) -> dict[str, Any]:
@@ -126,48 +143,63 @@ class LayoutDestination:
 
     forms = frozenset({Form.OCI})
     plain = False
+    concurrent = True
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path
         self._tag = reference.tag
         self._root = Path(reference.path)
+        self._changed: set[Path] = set()
 
     def has(self, layer: Descriptor, origin: Reference | None) -> bool:
-        path = self._path(layer.digest)
-        return path.is_file() and path.stat().st_size == layer.size
+        return whole_files.is_there(self._path(layer.digest), layer.size)
 
     def add(self, layer: Descriptor, open_blob: OpenBlob) -> None:
         self._prepare()
         with open_blob() as blob, whole_files.temporary(self._root) as file:
             whole_files.fill(file, layer, blob, f"{self.name}: layer {layer.digest}")
-            path = self._path(layer.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            whole_files.publish(file, path)
+            whole_files.publish(file, self._made_path(layer.digest))
 
     def finish(self, image: WholeImage) -> None:
+        self._write(documents_of(image))
+        self._name(image.descriptor)
+
+    def finish_index(self, index: WholeIndex) -> None:
+        self._write(documents_of_index(index))
+        self._name(index.descriptor)
+
+    def _write(self, all_: Iterable[Document]) -> None:
         self._prepare()
-        for data, descriptor in (
-            (image.config, image.config_descriptor),
-            (image.manifest, image.descriptor),
-        ):
-            path = self._path(descriptor.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            whole_files.write(data, path)
-        for directory in (self._root / "blobs").iterdir():
-            sync_directory(directory)
+        for descriptor, data in all_:
+            whole_files.write(data, self._made_path(descriptor.digest))
+
+    def _name(self, named: Descriptor) -> None:
+        """Put all blobs on stable storage, then let the tag lead to this one."""
+        for directory in self._changed:
+            whole_files.sync_directory(directory)
         # The index of a directory that is no layout yet is made with the first tag.
         with exclusive(self._root / LAYOUT_FILE):
             index = dict(self._index())
             others = [item for item in index["manifests"] if _tag_of(item) != self._tag]
-            index["manifests"] = [*others, index_entry(image.descriptor, self._tag)]
+            index["manifests"] = [*others, index_entry(named, self._tag)]
             whole_files.write(documents.encode(index), self._root / INDEX_FILE)
-            sync_directory(self._root)
+            whole_files.sync_directory(self._root)
 
     def close(self) -> None:
         pass
 
     def _path(self, digest: Digest) -> Path:
         return self._root / blob_path(digest)
+
+    def _made_path(self, digest: Digest) -> Path:
+        """The path of a blob, in directories that are made, and are no links: those might lead anywhere."""
+        path = self._path(digest)
+        for directory in (path.parent.parent, path.parent):
+            if directory.is_symlink():
+                raise ImageError(f"{directory}: a symbolic link")
+            directory.mkdir(exist_ok=True)
+        self._changed.add(path.parent)
+        return path
 
     def _prepare(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
@@ -177,11 +209,9 @@ class LayoutDestination:
     def _index(self) -> Json:
         if not (self._root / INDEX_FILE).exists():
             return {"schemaVersion": 2, "mediaType": documents.OCI_INDEX, "manifests": []}
-        layout = DirectoryLayout(str(self._root))
-        try:
+        with closing(DirectoryLayout(str(self._root))) as layout:
+            check_version(layout, DEFAULT_LIMITS)
             index = read_document(layout, INDEX_FILE, DEFAULT_LIMITS)
-        finally:
-            layout.close()
         documents.parse_index(index, f"{self._root}/{INDEX_FILE}")
         return index
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from unionfs.images import documents
 from unionfs.images.blobs import ArchiveLayout
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.reference import Reference
-from unionfs.images.transport import OpenBlob, Trust, WholeImage
+from unionfs.images.transport import OpenBlob, Trust, WholeImage, WholeIndex
 from unionfs.images.transports.archive_file import ArchiveFile
 from unionfs.images.transports.oci import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
+    Document,
     LayoutSource,
     blob_path,
+    documents_of,
+    documents_of_index,
     index_entry,
 )
 
@@ -31,6 +36,7 @@ class ArchiveDestination:
 
     forms = frozenset({Form.OCI})
     plain = False
+    concurrent = False
 
     def __init__(self, reference: Reference) -> None:
         self.name = reference.path
@@ -46,9 +52,15 @@ class ArchiveDestination:
             self._archive.add(blob_path(layer.digest), layer, blob)
 
     def finish(self, image: WholeImage) -> None:
-        self._archive.add_document(blob_path(image.config_descriptor.digest), image.config)
-        self._archive.add_document(blob_path(image.descriptor.digest), image.manifest)
-        entry = index_entry(image.descriptor, self._tag)
+        self._publish(documents_of(image))
+
+    def finish_index(self, index: WholeIndex) -> None:
+        self._publish(documents_of_index(index))
+
+    def _publish(self, all_: Sequence[Document]) -> None:
+        for descriptor, data in all_:
+            self._archive.add_document(blob_path(descriptor.digest), data)
+        entry = index_entry(all_[-1][0], self._tag)
         index = {"schemaVersion": 2, "mediaType": documents.OCI_INDEX, "manifests": [entry]}
         self._archive.add_document(INDEX_FILE, documents.encode(index))
         self._archive.publish()

@@ -14,7 +14,6 @@ from unionfs.images.compression import Decompressed, sniff
 from unionfs.images.digest import Digest
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.limits import Limits
-from unionfs.images.locks import sync_directory
 from unionfs.images.platforms import host_platform
 from unionfs.images.reference import Reference
 from unionfs.images.streams import HashedSource, chunks
@@ -82,6 +81,7 @@ class TarDestination:
 
     forms = frozenset(Form)
     plain = True
+    concurrent = False
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -104,7 +104,7 @@ class TarDestination:
         if not self._layers:
             raise ImageError(f"{self.name}: the image has no layer")
         whole_files.publish(self._file, self._path)
-        sync_directory(self._path.parent)
+        whole_files.sync_directory(self._path.parent)
 
     def close(self) -> None:
         self._held.close()

@@ -11,7 +11,7 @@ from unionfs.images.blobs import MadeDocuments, MadeFile
 from unionfs.images.digest import digest_of, parse_digest
 from unionfs.images.documents import Descriptor, Form
 from unionfs.images.reference import Reference, Transport
-from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage
+from unionfs.images.transport import Blob, OpenBlob, Trust, WholeImage, WholeIndex
 from unionfs.images.transports.download import Download
 from unionfs.images.transports.repository import Repository
 from unionfs.images.transports.upload import upload
@@ -64,6 +64,9 @@ class RegistrySource:
             with Download(self._repository, descriptor) as blob:
                 yield blob
 
+    def interrupt(self) -> None:
+        self._repository.interrupt()
+
     def close(self) -> None:
         self._repository.close()
 
@@ -85,6 +88,7 @@ class RegistryDestination:
 
     forms = frozenset(Form)
     plain = False
+    concurrent = True
 
     def __init__(self, reference: Reference, trust: Trust) -> None:
         self._tag = reference.tag
@@ -98,16 +102,34 @@ class RegistryDestination:
         upload(self._repository, layer, open_blob)
 
     def finish(self, image: WholeImage) -> None:
+        self._send_config(image)
+        self._put(f"{self._tag}", image.descriptor, image.manifest)
+
+    def finish_index(self, index: WholeIndex) -> None:
+        for image in index.images:
+            self._send_config(image)
+            self._put(f"{image.descriptor.digest}", image.descriptor, image.manifest)
+        for descriptor, data in index.indexes:
+            self._put(f"{descriptor.digest}", descriptor, data)
+        self._put(f"{self._tag}", index.descriptor, index.data)
+
+    def _send_config(self, image: WholeImage) -> None:
         if not self._is_here(image.config_descriptor):
             upload(self._repository, image.config_descriptor, lambda: _document(image.config))
-        headers = {"Content-Type": image.descriptor.media_type}
-        answer = self._repository.ask("PUT", f"manifests/{self._tag}", headers, image.manifest)
+
+    def _put(self, name: str, descriptor: Descriptor, data: bytes) -> None:
+        """A manifest or an index, under a tag or its digest."""
+        headers = {"Content-Type": descriptor.media_type}
+        answer = self._repository.ask("PUT", f"manifests/{name}", headers, data)
         if answer.status not in (200, 201):
-            raise self._repository.refusal(answer)
+            raise self._repository.refusal(answer, f"{self.name}: manifest {name}")
         with answer:
             taken = answer.headers.get("Docker-Content-Digest")
-        if taken is not None and taken != str(image.descriptor.digest):
-            raise DigestError(f"{self.name}: sent {image.descriptor.digest}, the registry has {taken}")
+        if taken is not None and taken != str(descriptor.digest):
+            raise DigestError(f"{self.name}: sent {descriptor.digest}, the registry has {taken}")
+
+    def interrupt(self) -> None:
+        self._repository.interrupt()
 
     def close(self) -> None:
         self._repository.close()

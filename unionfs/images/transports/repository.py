@@ -64,11 +64,12 @@ class Repository:
 
     def ask_once(self, request: Request) -> Answer:
         """The answer to a request to the registry, which is sent again only if it was not authorised."""
-        answer = self._web.ask(self._authorised(request))
+        authorised = self._authorised(request)
+        answer = self._web.ask(authorised)
         del self._schemes[1:]  # it has answered to the first
         if answer.status == 401 and not isinstance(request.body, (type(None), bytes)):
             return answer  # its body is gone
-        if answer.status == 401 and self._is_authorised_now(request, answer):
+        if answer.status == 401 and self._is_authorised_now(authorised, answer):
             answer.close()
             answer = self._web.ask(self._authorised(request))
         return answer
@@ -76,7 +77,7 @@ class Repository:
     def _is_authorised_now(self, request: Request, answer: Answer) -> bool:
         try:
             challenges = answer.headers.get_all("WWW-Authenticate", [])
-            return self.authorization.answer(request.url, challenges)
+            return self.authorization.answer(request, challenges)
         except BaseException:
             answer.close()
             raise
@@ -108,15 +109,19 @@ class Repository:
         except (TransferError, ImageError):
             pass
 
-    def refusal(self, answer: Answer) -> ImageError:
-        """What an answer that is no success says; it is closed."""
+    def refusal(self, answer: Answer, what: str | None = None) -> ImageError:
+        """What an answer that is no success says, when `what` was asked for; it is closed."""
         with answer:
             try:
                 said = _said(answer.read_at_most(_ERRORS_LIMIT) or b"")
             except TransferError:
                 said = ""
         said = said or http.client.responses.get(answer.status, "")
-        return ImageError(f"{self.name}: the registry answers {answer.status}: {said}")
+        return ImageError(f"{what or self.name}: the registry answers {answer.status}: {said}")
+
+    def interrupt(self) -> None:
+        """End what other threads are asking; nothing can be asked any more."""
+        self._web.interrupt()
 
     def close(self) -> None:
         self._web.close()

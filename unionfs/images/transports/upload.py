@@ -57,7 +57,7 @@ class _Upload:
         """The URL of a new session."""
         answer = self._repository.ask("POST", "blobs/uploads/", {"Content-Length": "0"})
         if answer.status != 202:
-            raise self._repository.refusal(answer)
+            raise self._repository.refusal(answer, self._what)
         with answer:
             return self._repository.location(answer)
 
@@ -91,7 +91,7 @@ class _Upload:
             answer.close()
             raise _LostError
         if answer.status not in (202, 204):
-            raise self._repository.refusal(answer)
+            raise self._repository.refusal(answer, self._what)
         with answer:
             return self._repository.location(answer)
 
@@ -114,5 +114,5 @@ class _Upload:
             answer.close()
             raise _LostError
         if answer.status not in (201, 204):
-            raise self._repository.refusal(answer)
+            raise self._repository.refusal(answer, self._what)
         answer.close()

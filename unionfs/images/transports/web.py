@@ -8,9 +8,12 @@ for us. Whoever calls decides what is tried again.
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -116,11 +119,14 @@ class Answer:
 
 
 class Web:
-    """The connections of one image's transfer. For one thread."""
+    """The connections of one image's transfers, of which each thread has its own."""
 
     def __init__(self, *, tls_verify: bool) -> None:
         self.tls_verify = tls_verify
-        self._idle: dict[Origin, http.client.HTTPConnection] = {}
+        self._idle: dict[Origin, list[http.client.HTTPConnection]] = {}
+        self._in_use: dict[http.client.HTTPConnection, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._interrupted = False
 
     def ask(self, request: Request) -> Answer:
         """Send a request, and follow where GET and HEAD are sent on to. `TransferError`, `ImageError`."""
@@ -139,15 +145,28 @@ class Web:
         raise ImageError(f"{asked}: more than {_REDIRECTS_MAX} redirects")
 
     def give_back(self, origin: Origin, connection: http.client.HTTPConnection, *, whole: bool) -> None:
-        if whole and connection.sock is not None and origin not in self._idle:
-            self._idle[origin] = connection
-        else:
-            connection.close()
+        with self._lock:
+            self._in_use.pop(connection, None)
+            if whole and connection.sock is not None:
+                self._idle.setdefault(origin, []).append(connection)
+                return
+        connection.close()
+
+    def interrupt(self) -> None:
+        """Have whatever others are asking or reading end with an error; nothing can be asked any more."""
+        with self._lock:
+            self._interrupted = True
+            for connected in self._in_use.values():
+                with suppress(OSError):
+                    # Not that of TLS, which would take its state away from a thread that is reading.
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        for connection in self._idle.values():
-            connection.close()
-        self._idle.clear()
+        with self._lock:
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
+            self._idle.clear()
 
     def _check_redirect(self, source: str, target: str) -> None:
         if self.tls_verify and origin_of(source).scheme == "https" and origin_of(target).scheme != "https":
@@ -155,8 +174,9 @@ class Web:
 
     def _ask_once(self, request: Request) -> Answer:
         origin = origin_of(request.url)
-        connection = self._idle.pop(origin, None) or self._connect(origin)
+        connection = self._idle_one(origin) or self._connection(origin)
         try:
+            self._connect(connection)
             parts = urlsplit(request.url)
             connection.request(
                 request.method,
@@ -166,14 +186,28 @@ class Web:
             )
             return Answer(self, request.url, connection)
         except BaseException as failure:
-            connection.close()
+            self.give_back(origin, connection, whole=False)
             if isinstance(failure, (http.client.HTTPException, OSError)):
                 raise _transfer_error(request.url, failure) from failure
             if isinstance(failure, ValueError):  # of http.client: a header or a path with a line's end in it
                 raise ImageError(f"{origin}: sends us what cannot be asked for") from None
             raise
 
-    def _connect(self, origin: Origin) -> http.client.HTTPConnection:
+    def _idle_one(self, origin: Origin) -> http.client.HTTPConnection | None:
+        with self._lock:
+            idle = self._idle.get(origin)
+            return idle.pop() if idle else None
+
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        """Connect, if need be. `ImageError` where all has been interrupted."""
+        if connection.sock is None:
+            connection.connect()
+        with self._lock:
+            if self._interrupted:
+                raise ImageError(f"{connection.host}: interrupted")
+            self._in_use[connection] = connection.sock
+
+    def _connection(self, origin: Origin) -> http.client.HTTPConnection:
         if origin.scheme == "http":
             return http.client.HTTPConnection(origin.host, origin.port, timeout=TIMEOUT)
         context = ssl.create_default_context()
