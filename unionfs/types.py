@@ -181,6 +181,12 @@ class ReadsNow(Protocol):
         """
 
 
+class WritesEarly(Protocol):
+    """What a `File` offers whose data can be on its way to the disk before it is synced."""
+
+    def start_writing(self, offset: int, length: int) -> None: ...
+
+
 class TakesAttributes(Protocol):
     """What a `File` offers whose attributes can be set without a path; as `WritableStore` has it."""
 

@@ -23,7 +23,7 @@ from unionfs.core.journal import Entry, write_all
 from unionfs.core.plans.copyup import CHUNK, copy_chunk, data_ranges
 from unionfs.core.ranges import Ranges
 from unionfs.errors import error
-from unionfs.types import SEEK_DATA, SEEK_HOLE, File, ReadsNow, Stat
+from unionfs.types import SEEK_DATA, SEEK_HOLE, File, ReadsNow, Stat, WritesEarly
 
 BLOCK = 4096
 """Bytes that are brought in together: what file systems put on disk at once (see `recovery`)."""
@@ -352,7 +352,14 @@ class PartialFile:
             at = start
             while at < end:
                 at += copy_chunk(self._lower, self._upper, at, end)
+            self._start_writing(start, end)
         self._now_there(start, end)
+
+    def _start_writing(self, start: int, end: int) -> None:
+        """The copy will be synced: let the disk begin while the rest is copied."""
+        upper: File | WritesEarly = self._upper
+        if hasattr(upper, "start_writing"):
+            upper.start_writing(start, end - start)
 
     def _clear(self, start: int, end: int) -> None:
         """Have zeros where there may be what a write has left that failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 
 from unionfs.errors import error
@@ -74,6 +75,10 @@ class HostFile:
             os.fdatasync(self._fd)
         else:
             os.fsync(self._fd)
+
+    def start_writing(self, offset: int, length: int) -> None:
+        with suppress(OSError):  # what cannot be written, syncing will tell
+            syscalls.start_writing(self._fd, offset, length)
 
     def fileno(self) -> int:
         return self._fd

@@ -38,6 +38,7 @@ _openat2 = _declare("syscall", c_long, c_long, c_int, c_char_p, c_void_p, c_size
 _renameat2 = _declare("renameat2", c_int, c_int, c_char_p, c_int, c_char_p, c_uint)
 _fallocate = _declare("fallocate", c_int, c_int, c_int, c_int64, c_int64)
 _syncfs = _declare("syncfs", c_int, c_int)
+_sync_file_range = _declare("sync_file_range", c_int, c_int, c_int64, c_int64, c_uint)
 _prctl = _declare("prctl", c_int, c_int, c_ulong, c_ulong, c_ulong, c_ulong)
 _open_by_handle_at = _declare("open_by_handle_at", c_int, c_int, c_void_p, c_int)
 _name_to_handle_at = _declare("name_to_handle_at", c_int, c_int, c_char_p, c_void_p, c_void_p, c_int)
@@ -95,6 +96,11 @@ def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: RenameFla
 
 def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
     _call(_fallocate, fd, mode, offset, length)
+
+
+def start_writing(fd: int, offset: int, length: int) -> None:
+    """Begin to write out what has changed, and do not wait (sync_file_range(2), SYNC_FILE_RANGE_WRITE)."""
+    _call(_sync_file_range, fd, offset, length, 2)
 
 
 def syncfs(fd: int) -> None:

@@ -10,6 +10,9 @@ class VolatileFile(HostFile):
     def sync(self, data_only: bool = False) -> None:
         pass
 
+    def start_writing(self, offset: int, length: int) -> None:
+        pass
+
 
 class VolatileStore(HostStore):
     """A `HostStore` where whatever asks for stable storage is told yes, as on overlayfs's ``volatile``."""
