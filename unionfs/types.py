@@ -38,10 +38,14 @@ def kind_of(mode: int) -> Kind:
     return _KIND_OF_FORMAT[_s.S_IFMT(mode) >> 12]
 
 
+SECTOR = 512
+"""The unit of `Stat.blocks`, in bytes."""
+
+
 class Stat(NamedTuple):
     """Attributes of one file, as stat(2) gives them. `mode` includes the format bits.
 
-    `size` is in bytes, `blocks` in units of 512; times are in nanoseconds since the epoch.
+    `size` is in bytes, `blocks` in units of `SECTOR`; times are in nanoseconds since the epoch.
     """
 
     mode: int

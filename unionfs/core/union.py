@@ -167,7 +167,7 @@ class Union:
 
     def is_at_hand(self, directory: Node, name: bytes | None) -> bool:
         """Whether reading a directory waits for no store that is far away; `name` as for `Fetches`."""
-        return not any(True for _ in self._to_fetch(directory, name))
+        return next(self._to_fetch(directory, name), None) is None
 
     def fetch(self, directory: Node, name: bytes | None) -> None:
         """Wait, without the lock, for what far stores have of a directory."""

@@ -32,13 +32,10 @@ from unionfs.core.steps import (
     upper,
 )
 from unionfs.errors import error
-from unionfs.types import SEEK_DATA, SEEK_HOLE, File, Kind, Stat
+from unionfs.types import SECTOR, SEEK_DATA, SEEK_HOLE, File, Kind, Stat
 
 CHUNK = 1 << 20
 """Bytes copied in one go: enough to keep a disk busy, little enough to stay in memory."""
-
-_SECTOR = 512
-"""The unit of `Stat.blocks`, in bytes."""
 
 PRIVATE = 0o600
 """Permission bits while a file is built aside."""
@@ -113,7 +110,7 @@ def incomplete(at: At, stat: Stat) -> Plan:
 
 def copy_whole(source: File, stat: Stat, target: File, size: int) -> None:
     """Copy the first `size` bytes to a new file; holes stay holes."""
-    if size <= CHUNK and stat.size <= stat.blocks * _SECTOR:
+    if size <= CHUNK and stat.size <= stat.blocks * SECTOR:
         ranges: Iterable[tuple[int, int]] = ((0, size),)  # to look for holes takes longer than to copy it
     else:
         target.truncate(size)

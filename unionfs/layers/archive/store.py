@@ -13,13 +13,12 @@ from unionfs.errors import error
 from unionfs.layers.archive.index import Index, Record, Stored
 from unionfs.layers.paths import check_on_the_way, find, names_path
 from unionfs.layers.read_only import ReadOnlyFile
-from unionfs.types import Access, Kind, Stat, StatFs, kind_of
+from unionfs.types import SECTOR, Access, Kind, Stat, StatFs, kind_of
 
 _DIRECTORIES = 1024
 """How many listings are kept decoded."""
 
 _BLOCK = 4096
-_SECTOR = 512
 
 # struct ovl_fb (linux, fs/overlayfs/overlayfs.h) with an inode number for a handle, of a
 # type that no file system has: what overlayfs cannot decode, it takes for unknown.
@@ -164,6 +163,6 @@ class ArchiveStore:
 
     def _stat(self, number: int, record: Record) -> Stat:
         mode, uid, gid, nlink, rdev, size, mtime_ns, *_ = record
-        blocks = -(-size // _SECTOR)
+        blocks = -(-size // SECTOR)
         times = mtime_ns, mtime_ns, mtime_ns
         return Stat(mode, number + 1, self._dev, nlink, uid, gid, rdev, size, blocks, *times)

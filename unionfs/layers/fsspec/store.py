@@ -24,7 +24,7 @@ from unionfs.layers.fsspec.entries import Entry, Info, is_same_version, kind_of,
 from unionfs.layers.fsspec.failures import as_os_error, naming
 from unionfs.layers.paths import check_name, check_on_the_way, find, names_path
 from unionfs.layers.read_only import ReadOnlyFile
-from unionfs.types import NAME_MAX, Access, Kind, Stat, StatFs
+from unionfs.types import NAME_MAX, SECTOR, Access, Kind, Stat, StatFs
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -38,7 +38,6 @@ _HTTP = ("http://", "https://")
 
 _INO_BITS = 48
 """So that a union can tell apart many devices; see `unionfs.core.inodes`."""
-_SECTOR = 512
 _DIRECTORY_SIZE = 4096
 _NOT_OPENED = {Kind.DIR: errno.EISDIR, Kind.SYMLINK: errno.ELOOP}
 
@@ -243,7 +242,7 @@ class FsspecStore:
         uid, gid = info.get("uid", self._owner[0]), info.get("gid", self._owner[1])
         times = (mtime_ns(info),) * 3
         nlink = 2 if kind is Kind.DIR else 1
-        blocks = -(-size // _SECTOR)
+        blocks = -(-size // SECTOR)
         return Stat(mode_of(kind, info), entry.ino, self._dev, nlink, uid, gid, 0, size, blocks, *times)
 
     def _info(self, entry: Entry) -> Info:
